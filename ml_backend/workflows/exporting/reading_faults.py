@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...domain.annotation import Task
+from ...domain.field_texts import readable_text
 from ...domain.readable import listed
 from ...errors import EncoderError
 from ...exporters.heads.base import AnswerColumn
@@ -69,6 +70,7 @@ def reading_faults(
         max_length_tokens: how many tokens of a text are read for choices. Entities read all of it.
         text_base_model: the model that writes for controls that are answered with a text; "" if there is none.
     """
+    texts = [(task_id, readable_text(text)) for task_id, text in texts]
     faults: list[ReadingFault] = []
     if plan.labeled and (reader := _tokeniser(base_model)) is not None:
         faults += _script_faults(texts, reader, base_model, "LABELLOOP_BASE_MODEL", READERS)

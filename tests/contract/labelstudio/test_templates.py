@@ -110,8 +110,8 @@ def test_a_template_is_served_with_nothing_left_over(name: str) -> None:
     plan = serving_plan(template(name))
 
     assert [notice for notice in plan.notices if not notice.startswith("<Rating ")] == []
-    assert plan.field
-    assert plan.text({plan.field: "a text", "other": "x"}) == "a text"
+    assert plan.fields[0]
+    assert plan.text({plan.fields[0]: "a text", "other": "x"}) == "a text"
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -151,7 +151,7 @@ def test_what_is_written_passes_label_studio_s_own_check_of_the_config(name: str
 def test_label_studio_stores_every_answer_and_gives_back_what_was_meant(name: str, studio_client: StudioClient) -> None:
     plan = serving_plan(template(name))
     numbers = answer_numbers(plan)
-    tasks = [{"data": {plan.field: TEXT}} for _ in numbers]
+    tasks = [{"data": {plan.fields[0]: TEXT}} for _ in numbers]
     project = project_with_tasks(studio_client, tasks=tasks, label_config=template(name).xml)
     ids = task_ids(studio_client, project.id)
     predictions = {

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.example import Row, Span, Target
+from ml_backend.domain.object_tag import ObjectTag
 from ml_backend.exporters.base import ExportRequest
 from tests.unit.exporters.builders import export, request, row, written
 
-DRAFT = ExportRequest("", field="prompt", control="instruction")
+DRAFT = ExportRequest("", texts=(ObjectTag("prompt", "Text", "prompt"),), control="instruction")
 ROLES = {"system", "user", "assistant"}
 
 
@@ -70,7 +71,9 @@ def test_every_kind_of_answer_is_text(path: Path, target: Target, content: str) 
 
 
 def test_free_text_is_written_as_it_is(path: Path) -> None:
-    drafts = [row("Write a haiku", 'Rain,\n"soft"', field="prompt", control="instruction")]
+    drafts = [
+        row("Write a haiku", 'Rain,\n"soft"', texts=(ObjectTag("prompt", "Text", "prompt"),), control="instruction")
+    ]
     assert conversations(path, drafts, DRAFT) == [
         [{"role": "user", "content": "Write a haiku"}, {"role": "assistant", "content": 'Rain,\n"soft"'}]
     ]
