@@ -308,6 +308,8 @@ def _show_file(exported: "ExportReport", as_json: bool) -> None:
 
 def _show_snapshot(snapshot: "Snapshot", as_json: bool) -> None:
     manifest = snapshot.manifest
+    if manifest.fields:
+        note(f"read of each task: {', '.join(manifest.fields)}")
     for warning in manifest.warnings:
         note(f"note: {warning}")
     note_reasons(manifest.reasons)
@@ -318,6 +320,7 @@ def _show_snapshot(snapshot: "Snapshot", as_json: bool) -> None:
             "path": snapshot.path,
             "counts": dict(manifest.counts),
             "dropped": dict(manifest.dropped),
+            "fields": manifest.fields,
             "label_counts": manifest.label_counts,
             "warnings": manifest.warnings,
             "reasons": ReasonCount.list_to_json(manifest.reasons),

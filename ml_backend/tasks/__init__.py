@@ -56,6 +56,7 @@ class ServingPlan:
         controls: at least one, in the order of the config.
         texts: what is read of a task, at least one.
         unread: the other texts that annotators see.
+        fixed_fields: the `fields` that make `serving_plan` return this plan again, also once the config shows more.
         notices: sentences about controls that are not served.
     """
 
@@ -63,6 +64,7 @@ class ServingPlan:
     controls: tuple[ServedControl, ...]
     texts: tuple[ObjectTag, ...]
     unread: tuple[ObjectTag, ...] = ()
+    fixed_fields: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
     @property
@@ -79,11 +81,6 @@ class ServingPlan:
     def fields(self) -> tuple[str, ...]:
         """The keys under which rows hold the texts; in most configs also their keys in the task's data."""
         return tuple(shown.field or "" for shown in self.texts)
-
-    @property
-    def fixed_fields(self) -> tuple[str, ...]:
-        """The fields that make `serving_plan` return this plan again; empty where there is one text to read."""
-        return self.fields if len(self.texts) + len(self.unread) > 1 else ()
 
     def text(self, data: Mapping[str, Any]) -> str:
         """Return the text of a task as annotators see it; empty where there is none."""
@@ -147,8 +144,22 @@ def serving_plan(config: LabelConfig, fields: Sequence[str] | None = None) -> Se
             "label_config/ holds working templates."
         )
     read = {shown.field for shown in texts}
-    unread = tuple(shown for field, shown in objects.items() if field not in read)
-    return ServingPlan(config, tuple(served), texts, unread, (*notices, *_without_pre_labels(served)))
+    return ServingPlan(
+        config,
+        tuple(served),
+        texts,
+        unread=tuple(shown for field, shown in objects.items() if field not in read),
+        fixed_fields=() if is_about_one else tuple(shown.field or "" for shown in texts),
+        notices=(*notices, *_not_texts(config), *_without_pre_labels(served)),
+    )
+
+
+def _not_texts(config: LabelConfig) -> Iterator[str]:
+    """Yield sentences about what annotators see beside the texts, and labelloop does not."""
+    about = [control.object for control in config.controls]
+    for shown in config.objects:
+        if unreadable(shown) is not None and shown not in about:
+            yield f"<{shown.tag}> with {shown.written} is shown and not read, since it is no <Text> that holds its text"
 
 
 def _is_among(shown: ObjectTag, texts: Sequence[ObjectTag]) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from ...domain.config_changes import Absence, absences, config_changes
 from ...domain.label_config import Control, LabelConfig
@@ -18,24 +17,27 @@ __all__ = ["changes_between", "changes_since_training", "control_absences"]
 UNKNOWN = "what serves was trained for other controls or labels than the label config has now."
 
 
-def changes_between(project: Project, label_config: str) -> tuple[str, ...]:
-    """Return what differs for people and models between a project's label config and a later one, in sentences.
+def changes_between(before: str, after: str, fields: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    """Return what differs for people and models between two label configs, in sentences.
 
     They are about the controls that are served, and about the texts that are read.
+
+    Args:
+        fields: as a project fixes them; None: all are read.
 
     Raises:
         LabelConfigError: the later one cannot be served.
     """
-    after = plan_of(label_config, project.fields)
+    now = plan_of(after, fields)
     try:
-        before = plan_of(project)
+        then = plan_of(before, fields)
     except LabelConfigError:
         return (UNKNOWN,)
-    changes = config_changes(_served(before), _served(after))
-    if before.fields == after.fields or len(before.fields) == len(after.fields) == 1:
+    changes = config_changes(_served(then), _served(now))
+    if then.fields == now.fields or len(then.fields) == len(now.fields) == 1:
         return changes
     moved = (
-        f"what is read of a task was {listed(map(repr, before.fields))} and is {listed(map(repr, after.fields))}: "
+        f"what is read of a task was {listed(map(repr, then.fields))} and is {listed(map(repr, now.fields))}: "
         "tasks may belong to another split by it, so show again what was shown."
     )
     return (*changes, moved)
@@ -51,9 +53,7 @@ def changes_since_training(services: Services, project: Project) -> tuple[str, .
         return ()
     configs = {each.fingerprint: each.label_config for each in services.database.projects.label_configs(project.id)}
     trained_for = configs.get(champion.label_config_fingerprint)
-    return (
-        changes_between(replace(project, label_config=trained_for), project.label_config) if trained_for else (UNKNOWN,)
-    )
+    return changes_between(trained_for, project.label_config, project.fields) if trained_for else (UNKNOWN,)
 
 
 def control_absences(services: Services, project: Project) -> Mapping[str, Sequence[Absence]]:

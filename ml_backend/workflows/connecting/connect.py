@@ -18,7 +18,7 @@ from ..labeling.ingest import UNCERTAINTY_SAMPLING
 from ..labeling.prelabel import select_version
 from ..services import Services
 from .projects import remember_project
-from .reading import what_is_read
+from .reading import Reading
 from .webhook import SSRF_FIX, is_address_refusal, same_address, wanted_webhook, webhook_url
 
 __all__ = ["ANSWERING_STATES", "TASKS_READ", "Connection", "connect", "create_and_connect", "own_row"]
@@ -147,7 +147,8 @@ def _remembered(services: Services, project_id: int, log: _ConnectingLog) -> Pro
             f"LABELLOOP_SPLIT={services.options.labels.split} is for projects that are connected later."
         )
     log.notices += [f"{notice}." for notice in (*plan.notices, *task_faults(services, plan, tasks))]
-    log.notices += what_is_read(services, project, tasks)
+    reading = Reading.of(services, project, tasks)
+    log.notices += [*reading.facts, *reading.doubts]
     return project
 
 

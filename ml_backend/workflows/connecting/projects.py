@@ -73,7 +73,7 @@ def remember_project(
             fields=fields.names,
         )
     if _seen_of(project) != config:
-        for sentence in changes_between(project, label_config):
+        for sentence in changes_between(project.label_config, label_config, project.fields):
             log.warning("the label config of project %s has changed: %s", project_id, sentence)
         services.database.projects.set_label_config(project_id, label_config, fingerprint)
     if title and project.title != title:

@@ -1,6 +1,7 @@
 """Say which texts of a project's tasks are read, where its label config shows several."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from ...domain.annotation import Task
 from ...domain.project import Project
@@ -9,31 +10,37 @@ from ...labelstudio.plans import plan_of
 from ..services import Services
 from .projects import read_fields
 
-__all__ = ["what_is_read"]
+__all__ = ["Reading"]
 
 
-def what_is_read(services: Services, project: Project, tasks: Iterable[Task]) -> tuple[str, ...]:
-    """Return sentences on which texts are read, which are not and why; none where one is shown.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is read of a project's tasks, compared with what would be read if it were connected now.
 
-    Args:
-        tasks: some of the project's.
+    Attributes:
+        facts: sentences on which texts are read, which are not and why; none where one text is shown.
+        doubts: sentences on texts for which this would be decided otherwise now.
     """
-    plan = plan_of(project)
-    if not plan.fixed_fields:
-        return ()
-    would = read_fields(services, plan, (task.data for task in tasks))
-    read = f"Of each task, {listed(map(repr, plan.fields))} is read, which is fixed from now on."
-    unread = (
-        f"The field {shown.field!r} is shown and not read: it {why}."
-        if (why := would.left_out.get(shown.field or ""))
-        else f"The field {shown.field!r} is shown and not read: what is read was fixed when the project was connected; "
-        "to have it read, connect a copy of the project."
-        for shown in plan.unread
-    )
-    useless = (
-        f"The field {name!r} is read, although it {would.left_out[name]}: what is read was fixed when the project was "
-        "connected."
-        for name in plan.fields
-        if name in would.left_out
-    )
-    return (read, *unread, *useless)
+
+    facts: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, services: Services, project: Project, tasks: Iterable[Task]) -> "Reading":
+        """Return it, by some of the project's tasks."""
+        plan = plan_of(project)
+        if not plan.unread and len(plan.texts) == 1:
+            return cls()
+        now = read_fields(services, plan_of(project.label_config), (task.data for task in tasks))
+        facts = [f"Read of each task, and fixed since the project was connected: {listed(map(repr, plan.fields))}."]
+        doubts = [
+            f"The field {name!r} is read, although it {now.left_out[name]}."
+            for name in plan.fields
+            if name in now.left_out
+        ]
+        for name in (shown.field or "" for shown in plan.unread):
+            if name in now.left_out:
+                facts.append(f"The field {name!r} is shown and not read: it {now.left_out[name]}.")
+            else:
+                doubts.append(f"The field {name!r} is shown and not read.")
+        return cls(tuple(facts), tuple(doubts))

@@ -40,7 +40,9 @@ def _label_config(exam: Examination) -> Finding:
             "correct it under Settings, Labeling Interface; label_config/ holds working templates",
         )
     if record is not None and record.label_config_fingerprint != plan.config.fingerprint:
-        changes = changes_between(record, plan.config.xml) or ("controls or labels stand in another order.",)
+        changes = changes_between(record.label_config, plan.config.xml, record.fields) or (
+            "controls or labels stand in another order.",
+        )
         return Finding.warning(
             f"it has changed since this backend last read it: {' '.join(changes)}",
             f"run `labelloop connect {exam.project_id}`",

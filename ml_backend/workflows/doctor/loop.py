@@ -1,7 +1,6 @@
 """Checks of a project's loop: what serves, what annotators see of it, whether labels come back, and its tasks."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +12,7 @@ from ...domain.reasons import Reason
 from ...labelstudio.plans import plan_of
 from ...models.decoders.base import decoder_of
 from ..connecting.config_history import changes_between
-from ..connecting.reading import what_is_read
+from ..connecting.reading import Reading
 from ..exporting.reading_faults import task_faults
 from ..exporting.snapshots import stored_snapshot
 from ..jobs.kinds.base import JobKind
@@ -39,7 +38,7 @@ def _model(exam: Examination) -> Finding:
     if champion is None:
         return Finding.fine("none yet: the cold start answers until a first model is trained and passes the gate")
     trained_for = read_bundle(exam.services.versions.at_hand(champion).path).manifest.facts.label_config
-    if changes := changes_between(replace(exam.project, label_config=trained_for), exam.project.label_config):
+    if changes := changes_between(trained_for, exam.project.label_config, exam.project.fields):
         return Finding.warning(
             f"{champion.name} serves what is left of what it was trained for. Since then, {' '.join(changes)}",
             f"label what is new, then train again: `labelloop train --project {exam.project_id}`",
@@ -237,8 +236,14 @@ def _task_texts(exam: Examination) -> Finding:
 
 def _read_texts(exam: Examination) -> Finding:
     """Report which of several texts are read."""
-    sentences = what_is_read(exam.services, exam.project, exam.first_tasks)
-    return Finding.fine(" ".join(sentences) or "the only text that the label config shows")
+    reading = Reading.of(exam.services, exam.project, exam.first_tasks)
+    if reading.doubts:
+        return Finding.warning(
+            " ".join((*reading.facts, *reading.doubts)),
+            "leave it so, or import the tasks into a new project and connect that: what is read decides on the splits, "
+            "so it never changes",
+        )
+    return Finding.fine(" ".join(reading.facts) or "the only text that the label config shows")
 
 
 def _prelabels(exam: Examination) -> Finding:

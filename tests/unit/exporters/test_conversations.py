@@ -71,9 +71,7 @@ def test_every_kind_of_answer_is_text(path: Path, target: Target, content: str) 
 
 
 def test_free_text_is_written_as_it_is(path: Path) -> None:
-    drafts = [
-        row("Write a haiku", 'Rain,\n"soft"', texts=(ObjectTag("prompt", "Text", "prompt"),), control="instruction")
-    ]
+    drafts = [row("Write a haiku", 'Rain,\n"soft"', field="prompt", control="instruction")]
     assert conversations(path, drafts, DRAFT) == [
         [{"role": "user", "content": "Write a haiku"}, {"role": "assistant", "content": 'Rain,\n"soft"'}]
     ]
