@@ -110,7 +110,7 @@ def _emptiness(shown: ObjectTag, data: Sequence[Mapping[str, Any]]) -> str | Non
     texts = [shown.text(each).strip() for each in data]
     filled = [text for text in texts if text]
     if len(set(texts)) == 1:
-        return f"is the same in all of the first {len(data)} tasks" if filled else "is empty in all of the first tasks"
+        return f"is {'the same' if filled else 'empty'} in all of the first {len(data)} tasks"
     if all(map(URL.fullmatch, filled)):
         return "holds URLs"
     if len(set(texts)) == len(texts) and all(map(IDENTIFIER.fullmatch, filled)):
