@@ -196,11 +196,7 @@ class LabelOptions(_Group):
     ] = _setting(
         SplitFractions(), "Shares of train, validation and test; read when a project is connected, fixed from then on."
     )
-    ignored_fields: str = _setting(
-        "",
-        "Fields of tasks that are shown and not read, by their names in the label config, separated by commas; read "
-        "when a project is connected, fixed from then on.",
-    )
+    ignored_fields: str = _setting("", "Fields not to read, separated by commas; fixed when a project is connected.")
     review_rule: str = _setting(
         "submitted",
         "Which annotations count as reviewed: `submitted`, `ground_truth`, `approved:<control>=<value>` "
@@ -209,11 +205,6 @@ class LabelOptions(_Group):
     trust_ground_truth: bool = _setting(
         False, "Whether a ground-truth annotation settles a disagreement between annotators."
     )
-
-    @property
-    def ignored(self) -> frozenset[str]:
-        """The names in `ignored_fields`."""
-        return frozenset(name.strip().removeprefix("$") for name in self.ignored_fields.split(",") if name.strip())
 
     @field_validator("review_rule")
     @classmethod

@@ -88,8 +88,8 @@ def _seen_of(project: Project) -> tuple[str, str]:
 
 def read_fields(services: Services, plan: ServingPlan, tasks: Iterable[Mapping[str, Any]]) -> ReadFields:
     """Return what is read of tasks such as these, by their data and the settings."""
-    controls = [served.control for served in plan.controls]
-    return ReadFields.of(plan.config, controls, tasks, services.options.labels.ignored)
+    ignored = {name.strip().removeprefix("$") for name in services.options.labels.ignored_fields.split(",")}
+    return ReadFields.of(plan.config, [served.control for served in plan.controls], tasks, ignored)
 
 
 def project_as_it_is(services: Services, project: Project) -> Project:

@@ -15,7 +15,7 @@ __all__ = ["Reading"]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is read of a project's tasks, compared with what would be read if it were connected now.
+    """The texts that are read of a project's tasks, compared with those that would be if it were connected now.
 
     Attributes:
         facts: sentences on which texts are read, which are not and why; none where one text is shown.
