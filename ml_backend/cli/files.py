@@ -190,7 +190,7 @@ def _write_predictions(predicted: Iterable[tuple[Mapping[str, Any], "Prediction"
         without += not prediction.result
     target.write("\n]\n" if rows else "[]\n")
     if without:
-        note(f"note: {without} of {rows} tasks got no prediction: the field that the version reads holds no text")
+        note(f"note: {without} of {rows} tasks got no prediction: no field that the version reads holds a text")
     return rows
 
 

@@ -1,12 +1,13 @@
 """Labeling kinds, one file each, and which of them serves which control of a label config."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ..domain.annotation import Region
+from ..domain.example import Row
 from ..domain.field_texts import join_fields
 from ..domain.label_config import ChoiceMade, Control, LabelConfig
 from ..domain.model import ScoredTarget
@@ -89,6 +90,12 @@ class ServingPlan:
     def input(self, data: Mapping[str, Any]) -> dict[str, str]:
         """Return the texts of a task by field, as rows hold them."""
         return {shown.field or "": shown.text(data) for shown in self.texts}
+
+    def row(self, row: Row) -> Row:
+        """Return a row with exactly the fields that are read, in their order; a field that it lacks is empty."""
+        if tuple(row.input) == self.fields:
+            return row
+        return replace(row, input={name: row.input.get(name, "") for name in self.fields})
 
     def about(self, control: str, text: str) -> str:
         """Return what a control is decided on out of a task's text, see `Control.text_in`; all for an unknown name."""

@@ -126,10 +126,10 @@ def _tabs(services: Services, project: Project) -> dict[str, str]:
     if not views:
         studio.create_view(project.id, ReviewTab.default_view(columns))
     views_by_title = {(view["data"] or {}).get("title"): view for view in views}
-    text_field = plan_of(project).texts[0].keys[0]
+    text_fields = [key for shown in plan_of(project).texts for key in shown.keys]
     addresses = {}
     for tab in ReviewTab:
-        wanted = tab.view(text_field, columns)
+        wanted = tab.view(text_fields, columns)
         view = views_by_title.get(tab.value)
         if view is None:
             view = studio.create_view(project.id, wanted)

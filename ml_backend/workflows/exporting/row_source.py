@@ -1,7 +1,7 @@
 """Tasks of a project or of an export file, and the rows that they give by the settings and the project's history."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -124,13 +124,11 @@ class RowSource:
 
     def _change(self) -> RowChange:
         labels = {served.name: frozenset(served.control.label_values) for served in self.plan.controls}
-        fields = self.plan.fields
 
         def change(rows: Iterable[Row]) -> Iterator[Row]:
             # What hooks add to a row cannot be read, since the tasks that are answered lack it.
             for row in self.services.hooks.change_rows(rows, labels=labels):
-                is_whole = tuple(row.input) == fields
-                yield row if is_whole else replace(row, input={name: row.input.get(name, "") for name in fields})
+                yield self.plan.row(row)
 
         return change
 

@@ -23,8 +23,10 @@ from ml_backend.workflows.connecting.reading import Reading
 from ml_backend.workflows.exporting.formats import export_format, export_format_of_file
 from ml_backend.workflows.exporting.snapshots import export_file, export_project
 from ml_backend.workflows.services import Services
+from ml_backend.workflows.training.evaluate import EvaluationReport
 from tests.fakes import FakePredictor
 from tests.services import build_test_services, choice, with_hook, write_export
+from tests.unit.workflows.bundles import add_whole_version
 
 SHOWN = """<View>
   <Text name="number" value="$number"/>
@@ -209,6 +211,17 @@ def test_a_table_has_a_column_for_each_field(services: Services, tmp_path: Path,
         found = list(csv.reader(file))
     assert found == [[*READ, "category"], *([each[name] for name in READ] + ["Billing"] for each in DATA)]
     assert "The field 'number' is shown and not read: it holds identifiers." in report.notices
+
+
+def test_a_version_is_measured_on_what_it_reads(services: Services) -> None:
+    project = connected(services).project
+    reads_one = add_whole_version(services, project, "Shipping")
+
+    EvaluationReport.on_snapshot(services, reads_one.path, export_project(services, project).path)
+
+    predictor = services.load_predictor(reads_one.path)
+    assert isinstance(predictor, FakePredictor)
+    assert predictor.asked == [[DATA[2]["body"]]]
 
 
 def exported(services: Services, tmp_path: Path, format_name: str, control: str = "") -> Path:
