@@ -13,7 +13,8 @@ __all__ = ["ReadFields", "readable_objects", "unreadable"]
 LEAST_TASKS = 5
 """With fewer tasks, nobody can say whether a field is the same in all of them."""
 URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
-IDENTIFIER = re.compile(r"(?=\S*\d)\S+")
+IDENTIFIER = re.compile(r"(?!\d+[.,]\d+$)(?=\S*\d)\S+")
+"""Amounts such as 12.50 are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class ReadFields:
         """Return what is read of tasks such as these.
 
         A field is left out where it is ignored, and where all of at least five tasks hold the same text in it, or
-        nothing but a URL, or an identifier: a word with a digit, another one in each task. A text in which regions are
+        nothing but a URL, or an identifier: a word with a digit, and never the same one. A text in which regions are
         marked is always read, and the first control's text where there would be no other.
 
         Args:
@@ -113,6 +114,6 @@ def _emptiness(shown: ObjectTag, data: Sequence[Mapping[str, Any]]) -> str | Non
         return f"is {'the same' if filled else 'empty'} in all of the first {len(data)} tasks"
     if all(map(URL.fullmatch, filled)):
         return "holds URLs"
-    if len(set(texts)) == len(texts) and all(map(IDENTIFIER.fullmatch, filled)):
+    if LEAST_TASKS <= len(filled) == len(set(filled)) and all(map(IDENTIFIER.fullmatch, filled)):
         return "holds identifiers"
     return None

@@ -123,7 +123,7 @@ def _shown(paths: Sequence[Path]) -> tuple[ObjectTag, ...]:
         for path in paths
         if not any(each.tag in LABEL_TAGS or each.tag == "Repeater" or _is_control(each) for each in path)
     )
-    return tuple(each for each in objects if each.field)
+    return tuple(each for each in objects if each.field and FIELD.search(each.written))
 
 
 def _value(element: Element) -> str:

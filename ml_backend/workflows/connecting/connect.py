@@ -117,7 +117,7 @@ def create_and_connect(
 
 def _check_tasks(tasks: Sequence[Mapping[str, Any]], config: LabelConfig) -> None:
     objects = (*config.objects, *(control.object for control in config.controls))
-    shown = {each.field: each for each in objects if each.field}
+    shown = {each.field: each for each in objects if each.field and each.name}
     for number, task in enumerate(tasks, start=1):
         data = task.get("data", task)
         missing = sorted(name for name, tag in shown.items() if not isinstance(data, Mapping) or not tag.is_in(data))
@@ -148,7 +148,7 @@ def _remembered(services: Services, project_id: int, log: _ConnectingLog) -> Pro
         )
     log.notices += [f"{notice}." for notice in (*plan.notices, *task_faults(services, plan, tasks))]
     reading = Reading.of(services, project, tasks)
-    log.notices += [*reading.facts, *reading.doubts]
+    log.notices += [*reading.facts, *reading.doubts, *([Reading.ADVICE] if reading.doubts else [])]
     return project
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ...domain.annotation import Task
 from ...domain.project import Project
@@ -21,6 +22,11 @@ class Reading:
         facts: sentences on which texts are read, which are not and why; none where one text is shown.
         doubts: sentences on texts for which this would be decided otherwise now.
     """
+
+    ADVICE: ClassVar = (
+        "To have a project read otherwise, import its tasks into a new one and connect that: what is read decides on "
+        "the splits, so it never changes."
+    )
 
     facts: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()

@@ -238,11 +238,7 @@ def _read_texts(exam: Examination) -> Finding:
     """Report which of several texts are read."""
     reading = Reading.of(exam.services, exam.project, exam.first_tasks)
     if reading.doubts:
-        return Finding.warning(
-            " ".join((*reading.facts, *reading.doubts)),
-            "leave it so, or import the tasks into a new project and connect that: what is read decides on the splits, "
-            "so it never changes",
-        )
+        return Finding.warning(" ".join((*reading.facts, *reading.doubts)), f"leave it so. {Reading.ADVICE}")
     return Finding.fine(" ".join(reading.facts) or "the only text that the label config shows")
 
 

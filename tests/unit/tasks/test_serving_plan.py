@@ -36,6 +36,16 @@ def test_choices_are_decided_on_all_texts_and_marks_on_their_own() -> None:
     assert spans.text_in(found.text(data)) == "Card"
 
 
+def test_what_is_shown_beside_the_texts_is_said_not_to_be_read() -> None:
+    found = plan(f'<Header value="$title"/><Header value="From $5 on"/><Image name="photo" value="$photo"/>{SINGLE}')
+
+    assert found.notices == tuple(
+        f"<{tag}> with {shown} is shown and not read, since it is no <Text> that holds its text"
+        for tag, shown in (("Header", "$title"), ("Image", "$photo"))
+    )
+    assert (found.fields, found.fixed_fields) == (("text",), ())
+
+
 def test_a_response_is_asked_for_with_the_texts_as_people_read_them() -> None:
     (served,) = plan(f'{TITLE}<TextArea name="reply" toName="text" required="true"/>').controls
 

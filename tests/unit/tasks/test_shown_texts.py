@@ -8,15 +8,15 @@ from ml_backend.tasks.shown_texts import ReadFields
 from tests.unit.tasks.plans import plan
 
 CHOICES = '<Choices name="topic" toName="{}"><Choice value="a"/><Choice value="b"/></Choices>'
-BODIES = ["Lost my card", "Where is my card?", "It was declined", "Top up failed", "Card arrived"]
+BODIES = ["Lost my card", "Where is my card?", "It was declined", "Top up failed", "Card arrived", "Who are you?"]
 
 
 def read(
-    values: Sequence[object], controls: str = CHOICES.format("text"), ignored: Sequence[str] = (), count: int = 5
+    values: Sequence[object], controls: str = CHOICES.format("text"), ignored: Sequence[str] = (), count: int = 6
 ) -> ReadFields:
     """What is read of tasks that hold these values beside a text."""
     found = plan(f'<Text name="beside" value="$beside"/>{controls}')
-    tasks = [{"text": text, "beside": value} for text, value in zip(BODIES, values, strict=True)][:count]
+    tasks = [{"text": text, "beside": value} for text, value in zip(BODIES, values, strict=False)][:count]
     return ReadFields.of(found.config, [each.control for each in found.controls], tasks, ignored)
 
 
@@ -27,6 +27,7 @@ def read(
         (["", None, " ", "", ""], "is empty in all of the first 5 tasks"),
         (["https://a.test/1", "http://a.test/2?q=x", "www.a.test", "HTTPS://A.test", ""], "holds URLs"),
         ([4711, 4712, 4713, 4714, 4715], "holds identifiers"),
+        (["T-1", "T-2", "", "T-4", "T-5", "T-6"], "holds identifiers"),
         (["TX-1", "tx_2", "0f8fad5b-d9cb-469f", "#4", "a5"], "holds identifiers"),
     ],
 )
@@ -42,6 +43,7 @@ def test_a_field_that_tells_nothing_is_left_out(values: list[object], reason: st
     [
         ["Card", "Card", "Card", "Card", "Top up"],
         ["1", "2", "1", "2", "1"],
+        ["12.50", "3.99", "7,20", "8.00", "1.25"],
         ["Card 1", "Card 2", "Card 3", "Card 4", "Card 5"],
         ["see https://a.test", "https://a.test", "https://a.test/2", "https://a.test/3", "https://a.test/4"],
         ["refund", "loan", "mortgage", "cheque", "visa"],
