@@ -1,10 +1,12 @@
-"""How well choices are made where one of two fields tells the class, beside that field alone.
+"""How well choices are made, or responses written, where one of two fields tells the class, beside that field alone.
 
-    python -m benchmarks.two_fields --data FOLDER [--classes 15] [--per-class 40] [--seeds 1 2 3] [--set epochs=3]
+    python -m benchmarks.two_fields --data FOLDER [--responses] [--classes 15] [--per-class 40] [--seeds 1 2 3]
+        [--set epochs=3]
 
 FOLDER holds Banking77's `train.csv` and `test.csv` (columns `text,category`; Casanueva et al. 2020, arXiv 2003.04807).
 The telling field holds a text of the class, the other one a text of a class drawn at random among the others of the
-data set. Versions are trained and measured by the commands, on all test texts of the chosen classes.
+data set. Versions are trained and measured by the commands, on all test texts of the chosen classes: choices by
+macro-F1, responses, which name the class in a sentence, by ROUGE-L.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from benchmarks.support.texts import Pair, read_pairs
 
 FIELDS = ("subject", "body")
 ONE_TEXT = '<Text name="text" value="$text"/>'
+AREA = f'<View>{ONE_TEXT}<TextArea name="reply" toName="text" required="true"/></View>'
 TEXTS = '<Text name="subject" value="$subject"/><Text name="text" value="$body"/>'
 
 
@@ -30,6 +33,7 @@ def main() -> None:
     """Print a line per seed and a mean."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--responses", action="store_true", help="responses are written instead of choices made")
     parser.add_argument("--classes", type=int, default=15)
     parser.add_argument("--per-class", type=int, default=40, help="rows per class to train on")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of classes, rows and the other texts")
@@ -47,9 +51,11 @@ def main() -> None:
         held_out = [row for row in test if row[1] in labels]
         scores.append({})
         for way, telling in zip(ways, (None, *FIELDS), strict=True):
-            config = label_config(labels)
+            config = AREA if asked.responses else label_config(labels)
             config = config if telling is None else config.replace(ONE_TEXT, TEXTS)
             files = [tasks(pairs, others, telling, draw) for pairs, others in ((rows, train), (held_out, test))]
+            if asked.responses:
+                files = [[responded(task) for task in exported] for exported in files]
             scores[-1][way] = measured(config, *files, settings)
         print(f"| {seed} | {' | '.join(f'{scores[-1][way]:.3f}' for way in ways)} |", flush=True)
     print(f"| mean | {' | '.join(f'{fmean(each[way] for each in scores):.3f}' for way in ways)} |")
@@ -70,10 +76,19 @@ def tasks(
     return exported
 
 
+def responded(task: Mapping[str, Any]) -> dict[str, Any]:
+    """The task with a response that names its class in the place of the choice."""
+    (annotation,) = task["annotations"]
+    (label,) = annotation["result"][0]["value"]["choices"]
+    text = f"Thank you for writing to us. Your question is about {label.replace('_', ' ')}."
+    region = {"from_name": "reply", "to_name": "text", "type": "textarea", "value": {"text": [text]}}
+    return {**task, "annotations": [{**annotation, "result": [region]}]}
+
+
 def measured(
     config: str, train: Sequence[Mapping[str, Any]], test: Sequence[Mapping[str, Any]], settings: Sequence[str]
 ) -> float:
-    """The macro-F1 on the test tasks of a version that the train tasks give, a tenth of which is held out."""
+    """The score on the test tasks of a version that the train tasks give, a tenth of which is held out."""
     with tempfile.TemporaryDirectory(prefix="labelloop-two-fields-") as place:
         folder = Path(place)
         (folder / "config.xml").write_text(config, encoding="utf-8")
@@ -82,7 +97,8 @@ def measured(
         source = ("--config", "config.xml", "--studio-export")
         labelloop(folder, "export", *source, "train.json", "--split", "0.9,0.1,0", "--out", "snapshot")
         labelloop(folder, "train", "--snapshot", "snapshot", "--out", "model", *settings)
-        return float(labelloop(folder, "evaluate", "--model-dir", "model", *source, "test.json")["macro_f1"])
+        found = labelloop(folder, "evaluate", "--model-dir", "model", *source, "test.json")
+        return float(found.get("macro_f1", found.get("rouge_l")))
 
 
 def labelloop(folder: Path, *arguments: str) -> Any:
