@@ -56,7 +56,7 @@ def main() -> None:
             files = [tasks(pairs, others, telling, draw) for pairs, others in ((rows, train), (held_out, test))]
             if asked.responses:
                 files = [[responded(task) for task in exported] for exported in files]
-            scores[-1][way] = measured(config, *files, settings)
+            scores[-1][way] = measured(config, files[0], files[1], settings)
         print(f"| {seed} | {' | '.join(f'{scores[-1][way]:.3f}' for way in ways)} |", flush=True)
     print(f"| mean | {' | '.join(f'{fmean(each[way] for each in scores):.3f}' for way in ways)} |")
 
