@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from ml_backend.domain.example import Row
@@ -252,8 +253,6 @@ def test_tasks_for_label_studio_hold_each_text_in_its_place(services: Services, 
 
 
 def test_datasets_have_a_feature_for_each_field(services: Services, tmp_path: Path) -> None:
-    import pyarrow.parquet as pq
-
     folder = exported(services, tmp_path, "datasets")
     (first, *_) = pq.read_table(next((folder / "data").iterdir())).to_pylist()
 
