@@ -70,7 +70,6 @@ def reading_faults(
         max_length_tokens: how many tokens of a text are read for choices. Entities read all of it.
         text_base_model: the model that writes for controls that are answered with a text; "" if there is none.
     """
-    texts = [(task_id, readable_text(text)) for task_id, text in texts]
     faults: list[ReadingFault] = []
     if plan.labeled and (reader := _tokeniser(base_model)) is not None:
         faults += _script_faults(texts, reader, base_model, "LABELLOOP_BASE_MODEL", READERS)
@@ -97,7 +96,7 @@ def _script_faults(
     from ...models.base.legibility import Legibility
 
     try:
-        legibility = Legibility.of([text for _, text in texts], tokeniser)
+        legibility = Legibility.of([readable_text(text) for _, text in texts], tokeniser)
     except EncoderError:
         return  # such a tokenizer does not give the positions of its tokens
     if reasons := _reasons(legibility):
