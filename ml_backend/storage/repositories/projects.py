@@ -1,6 +1,8 @@
 """Projects that were connected or seen at `/setup`."""
 
 import dataclasses
+import json
+from collections.abc import Sequence
 
 from sqlalchemy import (
     Boolean,
@@ -45,13 +47,15 @@ projects = Table(
     Column("split", String(64), nullable=False),
     Column("backend_id", StudioId),
     Column("connected_at", UtcDateTime, nullable=False),
-    # That of projects from before migration 0013 is "text".
+    # That of projects from before migration 0014 is "text".
     Column("split_rule", String(16), nullable=False, server_default="text"),
+    # A JSON list of the names.
+    Column("fields", Text, nullable=False, server_default="[]"),
 )
 
 
 class ProjectRepository(Repository):
-    """Slug, split and its rule are written once, when the project is added; the rest may change."""
+    """Slug, split, its rule and fields are written once, when the project is added; the rest may change."""
 
     def find(self, project_id: int) -> Project | None:
         """The project, or None."""
@@ -84,6 +88,7 @@ class ProjectRepository(Repository):
         fingerprint: str,
         split: SplitFractions,
         split_rule: SplitRule = SplitRule.GROUP,
+        fields: Sequence[str] = (),
     ) -> Project:
         """The project, added unless it is there already."""
         statement = self._insert(projects).values(
@@ -94,6 +99,7 @@ class ProjectRepository(Repository):
             label_config_fingerprint=fingerprint,
             split=str(split),
             split_rule=split_rule.value,
+            fields=json.dumps(list(fields)),
             connected_at=self._now(),
         )
         with self._engine.begin() as connection:
@@ -139,4 +145,5 @@ class ProjectRepository(Repository):
 
 def _project(row: RowMapping) -> Project:
     split, rule = SplitFractions.parse(row["split"]), SplitRule(row["split_rule"])
-    return Project(**dict(row) | {"split": split, "split_rule": rule})
+    fields = tuple(json.loads(row["fields"]))
+    return Project(**dict(row) | {"split": split, "split_rule": rule, "fields": fields})

@@ -28,7 +28,7 @@ TASKS_AT_ONCE = 512
 def predict_for_studio(services: Services, project: Project, tasks: Sequence[Task]) -> Prelabels:
     """Return one pre-label per task, in order, by the model that serves the project."""
     predictor = services.champions.get(project)
-    plan = plan_of(project.label_config)
+    plan = plan_of(project)
     prelabels = prelabel(tasks, predictor, plan, _splits(services, project, [plan.text(task.data) for task in tasks]))
     pairs = [(task.id, prediction) for task, prediction in zip(tasks, prelabels.predictions, strict=True)]
     services.hooks.predictions_made(project.ref.key, predictor.version, pairs)
@@ -69,7 +69,7 @@ def _plan_of(path: Path) -> ServingPlan:
 
     manifest = read_bundle(path).manifest
     try:
-        plan = plan_of(manifest.facts.label_config)
+        plan = plan_of(manifest.facts)
     except LabelConfigError as error:
         raise BundleError(f"the label config in {path} cannot be used: {error}") from error
     if {part.control for part in manifest.parts}.isdisjoint(served.name for served in plan.controls):

@@ -6,8 +6,8 @@ Existing projects keep the former rule, by which a text's own hash decides.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 
 
 def upgrade() -> None:
