@@ -1,6 +1,5 @@
 """Each label or not, per text."""
 
-from collections.abc import Sequence
 from typing import Annotated, Self
 
 import numpy as np

@@ -1,7 +1,5 @@
 """One of the labels per text."""
 
-from collections.abc import Sequence
-
 from ...arrays import Floats2d
 from ...domain.example import Part
 from ...domain.model import ScoredTarget

@@ -94,8 +94,8 @@ class Encoder(ABC):
             [row or [self.pad_id] for own in pieces for row in own],
             None,
             part_starts[np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])],
-            np.repeat(np.array(numbers, dtype=np.int64), sizes),
-            max(len(fields), 1),
+            fields=np.repeat(np.array(numbers, dtype=np.int64), sizes),
+            field_count=max(len(fields), 1),
         )
 
     def locate(self, texts: Sequence[str]) -> list[LocatedTokens]:
@@ -148,9 +148,7 @@ def _means(vectors: Floats2d, tokenised: TokenisedTexts) -> Floats2d:
     return scaled
 
 
-def _rows_by_sequence(
-    tokenised: TokenisedTexts, start: int, on_rows: Callable[[int], None]
-) -> Callable[[int], None]:
+def _rows_by_sequence(tokenised: TokenisedTexts, start: int, on_rows: Callable[[int], None]) -> Callable[[int], None]:
     """Return a callback for sequences that reports about how many rows are done."""
     share = tokenised.texts / max(len(tokenised.sequences), 1)
     return lambda sequences: on_rows(start + round(sequences * share))

@@ -8,7 +8,7 @@ from ...arrays import Floats2d
 from ..bundle.head import Head
 from .tokenised import TokenisedTexts
 
-__all__ = ["Pooling", "piece_logits", "pooled_features", "pooled_logits"]
+__all__ = ["Pooling", "log_mean_exp", "piece_logits", "pooled_features", "pooled_logits"]
 
 
 class Pooling(StrEnum):
@@ -16,9 +16,9 @@ class Pooling(StrEnum):
 
     Attributes:
         MEAN: the logits of a class are the mean of its logits in all pieces: what a text says all over decides.
-        STRONGEST: they are the logarithm of the sum of their exponentials, which is near the largest: one piece may
-            decide. Source: multiple-instance learning (Ray and Craven 2005, "Supervised versus multiple instance
-            learning").
+        STRONGEST: they are the logarithm of the mean of the exponentials of these, which follows the largest: one piece
+            may decide. Source: multiple-instance logistic regression (Ray and Craven 2005, "Supervised versus multiple
+            instance learning"), with this smooth maximum.
     """
 
     MEAN = "mean"
@@ -34,14 +34,24 @@ def pooled_logits(head: Head, features: Floats2d, tokenised: TokenisedTexts, poo
     """
     if pooling is Pooling.MEAN or not tokenised.has_windows:
         return head.logits(pooled_features(features, tokenised))
-    firsts, texts, _ = tokenised.groups
-    logits = piece_logits(head.weight, features, tokenised)
-    largest = np.maximum.reduceat(logits, firsts)
-    counts = np.diff(np.append(firsts, len(logits)))
-    sums = np.add.reduceat(np.exp(logits - np.repeat(largest, counts, axis=0)), firsts)
+    _, texts, _ = tokenised.groups
     pooled = np.tile(head.bias, (tokenised.texts, 1))
-    np.add.at(pooled, texts, largest + np.log(sums))
+    np.add.at(pooled, texts, log_mean_exp(piece_logits(head.weight, features, tokenised), tokenised)[0])
     return pooled
+
+
+def log_mean_exp(logits: Floats2d, tokenised: TokenisedTexts) -> tuple[Floats2d, Floats2d]:
+    """Per field of a text and class the smooth maximum of its pieces' logits, and per piece its gradient.
+
+    Args:
+        logits: of the pieces, shape (P, K), as is the gradient.
+    """
+    firsts, _, _ = tokenised.groups
+    counts = np.diff(np.append(firsts, len(logits)))
+    largest = np.maximum.reduceat(logits, firsts)
+    powers = np.exp(logits - np.repeat(largest, counts, axis=0))
+    sums = np.add.reduceat(powers, firsts)
+    return largest + np.log(sums / counts[:, None]), powers / np.repeat(sums, counts, axis=0)
 
 
 def pooled_features(features: Floats2d, tokenised: TokenisedTexts) -> Floats2d:

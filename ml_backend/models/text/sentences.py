@@ -10,7 +10,10 @@ MOST_READ_BYTES = 32_000
 PASSAGE_BYTES = 1000
 LONGEST_BYTES = 200
 """Of a sentence: longer ones are taken apart. A token stands for at least one byte."""
-END = re.compile(r"(?<=[.!?\u2026])[\"\u2019\u201d\u00bb)\]]*\s+|(?<=[\u3002\uff01\uff1f\u0964])|\s*[\r\n\u2028\u2029]+\s*")
+END = re.compile(
+    r"(?<=[.!?\u2026])\s+|(?<=[.!?\u2026][\"\u2019\u201d\u00bb)\]])\s+"
+    r"|(?<=[\u3002\uff01\uff1f\u0964])|\s*[\r\n\u2028\u2029]+\s*"
+)
 """A sentence ends with its mark and white space, with a mark of a script that puts no space, or with the line."""
 
 

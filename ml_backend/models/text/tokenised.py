@@ -24,20 +24,20 @@ class TokenisedTexts:
         places: per sequence, the first token and the one after the last of every piece, shape (pieces, 2), read as the
             mean over them; None: every sequence is one piece, read as the mean over all its tokens.
         sequence_starts: shape (N + 1,); the sequences of text n are `sequence_starts[n]` up to the next entry.
+        spans: characters of every unit, from and to, in code points, shape (U, 2); None for whole texts.
+        added: features that the model does not see, shape (pieces, F); None: there are none.
         fields: per sequence, which is one piece then, the number of the field that it is from, shape (S,); it rises
             within a text. None: every piece is a unit.
         field_count: how many fields there are; a text may lack some.
-        spans: characters of every unit, from and to, in code points, shape (U, 2); None for whole texts.
-        added: features that the model does not see, shape (pieces, F); None: there are none.
     """
 
     sequences: Sequence[Sequence[int]]
     places: Sequence[Ints] | None
     sequence_starts: Ints
-    fields: Ints | None = None
-    field_count: int = 1
     spans: Ints | None = None
     added: Floats2d | None = None
+    fields: Ints | None = None
+    field_count: int = 1
 
     @property
     def texts(self) -> int:
@@ -48,6 +48,11 @@ class TokenisedTexts:
     def pieces(self) -> int:
         """How many pieces there are."""
         return int(self._piece_starts[-1])
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens there are."""
+        return sum(map(len, self.sequences))
 
     @property
     def units(self) -> int:
@@ -120,16 +125,27 @@ class TokenisedTexts:
             [self.sequences[i] for i in sequences],
             None if self.places is None else [self.places[i] for i in sequences],
             np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)]),
-            None if self.fields is None else self.fields[sequences],
-            self.field_count,
             None if self.spans is None else self.spans[units],
             None if self.added is None else self.added[pieces],
+            None if self.fields is None else self.fields[sequences],
+            self.field_count,
+        )
+
+    def with_sequences(self, chosen: Ints) -> "TokenisedTexts":
+        """The same texts as units, read from these sequences alone, in order; at least one of each text."""
+        return TokenisedTexts(
+            [self.sequences[i] for i in chosen],
+            None,
+            np.searchsorted(chosen, self.sequence_starts),
+            fields=None if self.fields is None else self.fields[chosen],
+            field_count=self.field_count,
         )
 
     @classmethod
     def whole(cls, sequences: Sequence[Sequence[int]]) -> "TokenisedTexts":
         """Every text one sequence and one unit."""
-        return cls(sequences, None, np.arange(len(sequences) + 1), np.zeros(len(sequences), dtype=np.int64))
+        starts = np.arange(len(sequences) + 1)
+        return cls(sequences, None, starts, fields=np.zeros(len(sequences), dtype=np.int64))
 
 
 def _ranges(starts: Ints, chosen: Sequence[int] | Ints) -> Ints:
