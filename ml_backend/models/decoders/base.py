@@ -44,6 +44,11 @@ class AnyDecoder(StoredFacts, ABC):
         """The labels that answers are made of; none where they are written."""
 
     @property
+    def reads_beginning_alone(self) -> bool:
+        """True for versions that read no more of a text than one sequence holds; new ones are none of these."""
+        return False
+
+    @property
     def writer(self) -> str:
         """Name of the base model that writes the answers; "" where none does."""
         return ""
@@ -117,6 +122,10 @@ class WholeTextDecoder(Decoder):
 
     pooling: Annotated[Pooling | None, Field(strict=False)] = None
     fields: Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+    @property
+    def reads_beginning_alone(self) -> bool:
+        return self.pooling is None
 
     def features(self, width: int) -> int:
         return max(len(self.fields), 1) * width

@@ -93,7 +93,7 @@ class Encoder(ABC):
         return TokenisedTexts(
             [row or [self.pad_id] for own in pieces for row in own],
             None,
-            part_starts[np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])],
+            part_starts[np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts, dtype=np.int64)])],
             fields=np.repeat(np.array(numbers, dtype=np.int64), sizes),
             field_count=max(len(fields), 1),
         )
