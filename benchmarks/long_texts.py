@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS), metavar="SET")
     parser.add_argument("--method", type=Method, default=Method.AUTO, help="of the training; default: auto")
     parser.add_argument("--skip-training", action="store_true", help="the regressions on frozen features alone")
+    parser.add_argument("--skip-frozen", action="store_true", help="the trainings alone")
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("give --data or set BANKING77")
@@ -73,7 +74,7 @@ def main() -> None:
     for name in arguments.sets:
         for seed in arguments.seeds:
             train, test = (SETS[name](questions, seed) for questions in files)
-            for way, score in frozen_scores(encoder, train, test).items():
+            for way, score in () if arguments.skip_frozen else frozen_scores(encoder, train, test).items():
                 show(name, seed, way, score, scores)
             if not arguments.skip_training:
                 way, score = trained_score(train, test, TrainingSettings(method=arguments.method, seed=seed))

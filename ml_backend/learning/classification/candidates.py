@@ -28,7 +28,7 @@ from ..rows.encoded import EncodedRows
 from ..rows.folds import Fold
 from .cross_validation import HeldOut
 from .frozen import frozen_encoder
-from .long_rows import most_telling
+from .long_rows import SPREAD_SHARE, most_telling
 from .plan import Plan
 from .settings import TrainingSettings
 from .trainer import Trainer
@@ -36,7 +36,7 @@ from .trainer import Trainer
 __all__ = ["Choice", "HeadTraining"]
 
 TRAIN = "train"
-CHECKED_ROWS = 32
+CHECKED_ROWS, CHECKED_TOKENS = 32, 32768
 TIMED_TEXTS = 256
 
 
@@ -349,9 +349,13 @@ class _Rows:
         if self.sampled.tokenised.has_windows:
             self.learned = self.sampled
             tokenised = self.sampled.tokenised
-            self.trained = tokenised.with_sequences(most_telling(tokenised, None, encoder.max_length_tokens))
+            self.trained = tokenised.with_sequences(
+                most_telling(tokenised, None, encoder.max_length_tokens // SPREAD_SHARE)
+            )
             self.read_share = tokenised.tokens / self.trained.tokens
-        checked = np.arange(0, len(data.train), -(-len(data.train) // CHECKED_ROWS))
+        spread = range(0, len(data.train), -(-len(data.train) // CHECKED_ROWS))
+        tokens = np.cumsum([learned.tokenised.take([i]).tokens for i in spread])
+        checked = spread[: max(1, int((tokens <= CHECKED_TOKENS).sum()))]
         self.checked_texts = tuple(data.train.texts[i] for i in checked)
         self.checked = learned.tokenised.take(checked)
 
