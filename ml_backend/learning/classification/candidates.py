@@ -185,11 +185,12 @@ class HeadTraining:
         return evaluations
 
     def record_cuts(self) -> list[str]:
-        """Record what was left out for want of time, and return it as a warning."""
+        """Record what was left out for want of time, and return it as a warning, with what memory leaves out."""
         cuts, budget_min = ", ".join(self._plan.cuts), self._settings.budget_min
         if budget_min is not None:
             self._context.run.log_tags({"left_out_for_time": cuts or "nothing"})
-        return [f"to keep within {budget_min:g} min, the training made do with {cuts}"] if cuts else []
+        warnings = [f"to keep within {budget_min:g} min, the training made do with {cuts}"] if cuts else []
+        return warnings + ([self._rows.left_out] if self._rows.left_out else [])
 
     def _features(self) -> dict[str, Floats2d]:
         """Features of the rows that the regression learns from and, where it may be kept, of the validation rows."""
@@ -335,6 +336,7 @@ class _Rows:
             many pieces, the tuned model learns from these as well, since their features say which pieces tell most.
         trained: what a tuned model reads of the rows, up to which pieces of long texts it reads.
         read_share: work of reading a row once, as a multiple of the work of reading what a tuned model learns of it.
+        left_out: a sentence on rows that nothing learns from, because their pieces do not fit into memory; "" if none.
         checked_texts: train texts, spread over all of them, that a bundle is checked with; tokenised, `checked`.
     """
 
@@ -345,8 +347,11 @@ class _Rows:
         described = len(learned) - len(data.train)
         positions = objective.sample_for_regression(learned, np.random.default_rng(settings.seed), kept=described)
         self.sampled = learned if len(positions) == len(learned) else learned.take(positions)
-        self.trained, self.read_share = learned.tokenised, 1.0
+        self.trained, self.read_share, self.left_out = learned.tokenised, 1.0, ""
         if self.sampled.tokenised.has_windows:
+            if len(self.sampled) < len(learned):
+                rows = f"{len(self.sampled) - described} of {len(data.train)} train rows were learned from"
+                self.left_out = f"{rows}, drawn at random: the sentences of more long texts do not fit into memory"
             self.learned = self.sampled
             tokenised = self.sampled.tokenised
             self.trained = tokenised.with_sequences(

@@ -121,3 +121,13 @@ def test_a_tuned_model_learns_long_and_short_texts_together(encoder: TextEncoder
     assert np.mean(losses[-6:]) < np.mean(losses[:6])
     # One sentence of a text tells its class, which the mean of all of them hides.
     assert (logits.argmax(axis=1) == encoded.codes).mean() > (0.9 if pooling is Pooling.STRONGEST else 0.4)
+
+
+def test_rows_are_drawn_by_their_pieces_and_the_last_ones_are_kept() -> None:
+    encoded, _ = pieces_of(30, is_telling=True, seed=1)
+
+    chosen = encoded.sample(5 * PIECES, np.random.default_rng(0), kept=2)
+
+    assert len(chosen) == 5
+    assert chosen.tolist()[-2:] == [28, 29]
+    assert encoded.sample(30 * PIECES, np.random.default_rng(0)).tolist() == list(range(30))
