@@ -76,7 +76,8 @@ class Encoder(ABC):
         numbers: list[int] = []
         counts: list[int] = []
         for text in texts:
-            chosen = [(number, each) for number, each in _chosen(text, fields) if each.strip()] or [(0, text)]
+            chosen = [(number, each) for number, each in _chosen(text, fields) if each.strip()]
+            chosen = chosen or [(0, "" if fields else text)]
             numbers += [number for number, _ in chosen]
             parts += [each for _, each in chosen]
             counts.append(len(chosen))

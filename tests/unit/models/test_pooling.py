@@ -79,15 +79,17 @@ def test_fields_are_read_apart_and_found_by_their_names(encoder: TextEncoder) ->
         join_fields({"subject": "my card", "body": "cash"}),
         join_fields({"body": LONG, "notes": "late", "subject": ""}),
         "refund",
+        join_fields({"notes": "late", "place": "b"}),
     ]
 
     tokenised = encoder.read(texts, FIELDS)
 
     assert tokenised.fields is not None
-    assert tokenised.fields.tolist() == [0, 1, *[1] * 31, 0, 1]
-    assert [tokenised.sequences[i] for i in (0, 1, 33, 34)] == encoder.tokenise(["my card", "cash", "refund", "refund"])
+    assert tokenised.fields.tolist() == [0, 1, *[1] * 31, 0, 1, 0]
+    read = [tokenised.sequences[i] for i in (0, 1, 33, 34, 35)]
+    assert read == encoder.tokenise(["my card", "cash", "refund", "refund", ""])
     assert tokenised.take([2, 0]).fields.tolist() == [0, 1, 0, 1]  # type: ignore[union-attr]  # it has fields as well
-    assert encoder.embed(texts).shape == (3, encoder.width)
+    assert encoder.embed(texts).shape == (4, encoder.width)
 
 
 def test_a_version_from_before_reads_the_beginning_of_a_text(encoder: TextEncoder) -> None:
