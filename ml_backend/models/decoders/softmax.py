@@ -1,19 +1,16 @@
 """One of the labels per text."""
 
-from collections.abc import Sequence
-
 from ...arrays import Floats2d
 from ...domain.example import Part
 from ...domain.model import ScoredTarget
 from ..text.confidence import confidences
-from ..text.encoder import Encoder
 from ..text.tokenised import TokenisedTexts
-from .base import Decoder
+from .base import WholeTextDecoder
 
 __all__ = ["SoftmaxDecoder"]
 
 
-class SoftmaxDecoder(Decoder):
+class SoftmaxDecoder(WholeTextDecoder):
     """The likeliest label.
 
     Attributes:
@@ -27,9 +24,6 @@ class SoftmaxDecoder(Decoder):
     @property
     def columns(self) -> int:
         return len(self.labels)
-
-    def tokenise(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
-        return TokenisedTexts.whole(encoder.tokenise(texts))
 
     def answers(self, logits: Floats2d, _tokenised: TokenisedTexts, /) -> list[ScoredTarget]:
         answers = []
