@@ -66,7 +66,7 @@ class FineTuning:
     """The outcome of a fine-tuning.
 
     Attributes:
-        answered: holdout pairs whose prompts both models answered.
+        answered: holdout prompts that both models answered, and the experts' responses to each.
         checked: train pairs whose mean loss under the tuned model is `checked_loss`, to check a copy of it with.
         max_length_tokens: most tokens of prompt and response together.
         warnings: sentences for the operator.
@@ -75,7 +75,7 @@ class FineTuning:
     fit: FitResult
     base: _ModelFigures
     tuned: _ModelFigures
-    answered: tuple[Pair, ...]
+    answered: tuple[tuple[str, tuple[str, ...]], ...]
     checked: tuple[Pair, ...]
     checked_loss: float
     max_length_tokens: int
@@ -99,14 +99,14 @@ class FineTuning:
         scores = zip(self.base.texts.per_row, self.tuned.texts.per_row, strict=True)
         return [
             {
-                "prompt": pair.prompt,
-                "expert": pair.response,
+                "prompt": prompt,
+                "expert": "\n".join(experts),
                 "base": before.text,
                 "tuned": after.text,
                 "base_rouge_l": round(base_score, 4),
                 "tuned_rouge_l": round(tuned_score, 4),
             }
-            for pair, before, after, (base_score, tuned_score) in zip(
+            for (prompt, experts), before, after, (base_score, tuned_score) in zip(
                 self.answered, self.base.drafts, self.tuned.drafts, scores, strict=True
             )
         ]
@@ -138,7 +138,7 @@ def fine_tune(
     length = writer.max_length_tokens or settings.max_length_tokens
     train_rows = TokenPairs.of(train, writer.format, max_length_tokens=length)
     holdout_rows = TokenPairs.of(holdout, writer.format, max_length_tokens=length)
-    answered = tuple(holdout[: settings.evaluation_rows])
+    answered = _prompts(holdout)[: settings.evaluation_rows]
     rows_per_epoch = len(train_rows.rows) + len(holdout_rows.rows) * ProgressMeter.FORWARD_SHARE
     measuring_work = 2 * (len(holdout_rows.rows) * ProgressMeter.FORWARD_SHARE + len(answered) * WRITING_SHARE)
     meter = ProgressMeter(context.report, settings.epochs * rows_per_epoch + measuring_work, start=LOADED, end=WORKED)
@@ -189,7 +189,7 @@ class _Bench:
         self,
         writer: TextGenerator,
         holdout: TokenPairs,
-        answered: Sequence[Pair],
+        answered: Sequence[tuple[str, tuple[str, ...]]],
         meter: ProgressMeter,
         tokens_per_pass: int,
     ) -> None:
@@ -205,14 +205,22 @@ class _Bench:
             loss = holdout_loss(self._model, self._holdout.rows, tokens_per_pass=self._tokens_per_pass, on_rows=advance)
         general = text_perplexity(self._model, _probe(), tokens_per_pass=self._tokens_per_pass)
         count = self._meter.counter("measuring", f"writing responses with the {name}", work=WRITING_SHARE)
-        drafts = self._writer.generate([pair.prompt for pair in self._answered], on_rows=count)
-        experts = [pair.response for pair in self._answered]
+        drafts = self._writer.generate([prompt for prompt, _ in self._answered], on_rows=count)
+        experts = [responses for _, responses in self._answered]
         texts = TextEvaluation.of(experts, [draft.text for draft in drafts]) if experts else None
         return _ModelFigures(loss, general, texts, tuple(drafts))
 
     def advancing(self, stage: str, message: str) -> Callable[[int], None]:
         """A callback that counts rows whose loss was measured."""
         return lambda rows: self._meter.advance(rows * ProgressMeter.FORWARD_SHARE, stage, message)
+
+
+def _prompts(pairs: Sequence[Pair]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The prompts, each once, with all responses to it."""
+    responses: dict[str, list[str]] = {}
+    for pair in pairs:
+        responses.setdefault(pair.prompt, []).append(pair.response)
+    return tuple((prompt, tuple(each)) for prompt, each in responses.items())
 
 
 @cache
