@@ -116,7 +116,8 @@ def _pairs(rows: LabeledTexts) -> list[Pair]:
 def _metrics(tuning: FineTuning) -> dict[str, float]:
     """The tuned model's figures, the base model's as `base_…`, and how much general language was forgotten."""
     base = {f"base_{name}": value for name, value in tuning.base.summary().items() if name != "rows"}
-    return {**tuning.tuned.summary(), **base, "forgetting": tuning.forgetting}
+    graph = {} if tuning.graph_difference is None else {"graph_difference": tuning.graph_difference}
+    return {**tuning.tuned.summary(), **base, **graph, "forgetting": tuning.forgetting}
 
 
 def _quantiles(confidences: Sequence[float]) -> tuple[float, ...]:

@@ -40,7 +40,7 @@ def tune(
 
 
 def written(folder: Path) -> list[str]:
-    drafts = TextGenerator(load_tuned_model(folder), max_new_tokens=40).generate([pair.prompt for pair in PAIRS])
+    drafts = TextGenerator.of(load_tuned_model(folder), max_new_tokens=40).generate([pair.prompt for pair in PAIRS])
     assert all(draft.is_complete for draft in drafts)
     return [draft.text for draft in drafts]
 
