@@ -159,7 +159,7 @@ def prepared(data: Path, cache: Path) -> Bench:
         judge_of=lambda _: OneRound(),
     )
     embedded_s = time.perf_counter() - began
-    test_features = TextEncoder.load().embed([row.input["text"] for row in test])
+    test_features = TextEncoder.load().embed([row.text for row in test])
     targets = [str(row.targets["intent"]) for row in test]
     truth = np.asarray(predictions.codes, dtype=np.int64)
     return Bench(train, control, truth, features, targets, test_features, cache, embedded_s)
@@ -274,7 +274,7 @@ def peer(bench: Bench, given: Ints) -> Found:
     began = time.perf_counter()
     model = make_pipeline(TfidfVectorizer(), LogisticRegression(max_iter=1000))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=1)
-    texts = [row.input["text"] for row in bench.rows]
+    texts = [row.text for row in bench.rows]
     probabilities = cross_val_predict(model, texts, given, cv=folds, method="predict_proba")
     is_error = np.asarray(find_label_issues(given, probabilities, n_jobs=1))
     quality = np.asarray(get_label_quality_scores(given, probabilities))

@@ -76,7 +76,7 @@ class _Task:
     def trained(self, method: Method, graphs: GraphStore) -> dict[str, Any]:
         """The result of labelloop's training."""
         served = ServedControl(control_of(self.rows), find_kinds()["classification"])
-        data = training_data(self.rows, self.validation, served, "text")
+        data = training_data(self.rows, self.validation, served)
         with trained(data, TrainingSettings(method=method, seed=self.seed), graphs) as (outcome, predictor):
             answers = predictor.predict(self._asked)
         says = [str(answer[CONTROL].target) if answer else None for answer in answers]
@@ -95,7 +95,7 @@ class _Task:
 
     @property
     def _asked(self) -> list[str]:
-        return [row.input["text"] for row in self.test]
+        return [row.text for row in self.test]
 
     def _result(self, way: str, seconds: float, says: Sequence[str | None]) -> dict[str, Any]:
         found = Evaluation.of([row.targets[CONTROL] for row in self.test], list(says))

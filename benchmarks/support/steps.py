@@ -37,7 +37,7 @@ def lora_steps(rows: Sequence[Row], *, adversarial_size: float) -> Steps:
     names = tuple(sorted({str(row.targets[CONTROL]) for row in rows}))
     settings = TrainingSettings(method=Method.LORA, adversarial_size=adversarial_size, epochs=1)
     objective = Objective.of("softmax", names)
-    texts = labeled([(row.input["text"], row.targets[CONTROL]) for row in rows])
+    texts = labeled([(row.text, row.targets[CONTROL]) for row in rows])
     objective.prepare(encoder, texts)
     encoded = objective.encode(encoder, texts)
     trainer = Trainer.for_rows(encoder, objective, settings, len(encoded))
@@ -73,10 +73,8 @@ def peer_steps(
     torch.manual_seed(1)
     model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=len(names), dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(source)
-    others = [row.input["text"] for row in padded_with[:PEER_PADDED_WITH]]
-    batch = tokenizer(
-        [*(row.input["text"] for row in rows), *others], padding=True, truncation=True, return_tensors="pt"
-    )
+    others = [row.text for row in padded_with[:PEER_PADDED_WITH]]
+    batch = tokenizer([*(row.text for row in rows), *others], padding=True, truncation=True, return_tensors="pt")
     labels = torch.tensor([names.index(str(row.targets[CONTROL])) for row in rows])
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEER_LEARNING_RATE)
 

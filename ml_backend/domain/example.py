@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+from .field_texts import join_fields
+
 __all__ = [
     "AnnotatorLabel",
     "Part",
@@ -125,6 +127,11 @@ class Row:
     provenance: Provenance
     weight: float = 1.0
     source: Literal["human"] = "human"
+
+    @property
+    def text(self) -> str:
+        """The texts of all fields as one, as `field_texts` joins them."""
+        return join_fields(self.input)
 
 
 def first_rows(rows: Iterable[Row]) -> dict[int, Row]:

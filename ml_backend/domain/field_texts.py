@@ -17,10 +17,11 @@ def join_fields(texts: Mapping[str, str]) -> str:
     """Return one text that holds the texts of these fields, in their order.
 
     It is the text itself where there is one field, and empty where all texts are blank. A separator within a text
-    becomes a space.
+    becomes a space where it could be taken for one that stands between fields.
     """
     if len(texts) == 1:
-        return next(iter(texts.values()))
+        text = next(iter(texts.values()))
+        return f" {text[1:]}" if text.startswith(FIELD) else text
     if not any(text.strip() for text in texts.values()):
         return ""
     return "".join(f"{FIELD}{_clean(name)}{NAME_END}{_clean(text)}" for name, text in texts.items())

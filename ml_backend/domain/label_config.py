@@ -15,6 +15,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from .annotation import Region
+from .field_texts import field_texts
 from .object_tag import ObjectTag
 
 __all__ = ["ChoiceMade", "Control", "Label", "LabelConfig", "RegionMarked"]
@@ -116,6 +117,22 @@ class Control:
         nor where the question appears only while a region is selected, because then it may never have been seen.
         """
         return not self.has("required") and not self.waits_for_selection
+
+    @property
+    def marks_regions(self) -> bool:
+        """True where it marks pieces of its object's text; other controls are about the task."""
+        return self.tag == "Labels"
+
+    def text_in(self, text: str) -> str:
+        """Return what it is decided on out of a task's text: its object's text where it marks regions, else all.
+
+        Args:
+            text: of one field or several, as `join_fields` returns it.
+        """
+        if not self.marks_regions:
+            return text
+        texts = field_texts(text)
+        return texts.get("" if "" in texts else self.object.field or "", "")
 
     def has(self, attribute: str) -> bool:
         """True where the attribute is set to true; its name is given in lower case."""

@@ -42,7 +42,7 @@ class AnnotatedRow:
         """Return the rows as the control sees them, in the order given."""
         annotated = []
         for position, (row, split) in enumerate(zip(rows, splits, strict=True)):
-            text = row.input.get(control.object.field or "", "")
+            text = control.text_in(row.text)
             answers = {
                 label.annotator: label.targets[control.name] for label in row.labels if control.name in label.targets
             }

@@ -41,7 +41,7 @@ class ReviewedTexts:
         """Return the rows' texts and answers, in their order."""
         control = served.control
         labels = set(control.label_values)
-        texts = tuple(row.input.get(control.object.field or "", "") for row in rows)
+        texts = tuple(control.text_in(row.text) for row in rows)
         targets = [row.targets.get(control.name) for row in rows]
         described = [(text, label.value) for label in control.labels for text in label.descriptions]
         return cls(

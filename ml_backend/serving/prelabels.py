@@ -108,4 +108,4 @@ def _drawn_label(control: Control, key: int) -> str:
 
 
 def _written(pairs: Sequence[tuple[ServedControl, ScoredTarget]], text: str) -> list[Region]:
-    return [region for served, answer in pairs for region in served.kind.write(served.control, answer, text)]
+    return [region for served, answer in pairs for region in served.regions(answer, text)]

@@ -90,13 +90,13 @@ def build_rows(
     rows = _agreed(rows, plan)
     count_disagreements(rows, reasons)
     rows, duplicates = _without_duplicates(rows, plan)
-    splits = _split(rows, plan, settings.split)
+    splits = _split(rows, settings.split)
     splits = {split: list(change(splits[split])) for split in Split}
     disagreed = [row for row in rows if not row.targets]
     unresolved = tuple(change(disagreed))
     remaining = {row.task_id for group in (*splits.values(), unresolved) for row in group}
     by_hooks = [DroppedRow(row.task_id, Reason.LEFT_OUT_BY_HOOK) for row in rows if row.task_id not in remaining]
-    train, leaks = _without_leaks(splits, plan, settings.near_duplicate_threshold)
+    train, leaks = _without_leaks(splits, settings.near_duplicate_threshold)
     splits[Split.TRAIN] = train
     label_counts = _label_counts(splits, plan)
     all_dropped = [*dropped, *by_hooks, *duplicates, *leaks]
@@ -105,7 +105,7 @@ def build_rows(
     return BuiltRows(
         splits={split: tuple(splits[split]) for split in Split},
         unresolved=unresolved,
-        moved=_moved(disagreed, unresolved, plan, settings.split),
+        moved=_moved(disagreed, unresolved, settings.split),
         dropped=tuple(sorted(all_dropped, key=lambda drop: (drop.task_id, drop.reason))),
         label_counts=label_counts,
         reasons=tuple(reasons),
@@ -139,7 +139,7 @@ def _agreed(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
     answers in train would contradict what other people said, and in test the order of tasks would decide which answer
     counts as the truth. Rows that are already unresolved are ignored here. Responses in words may differ: all are good.
     """
-    agreeing = {row.id: row for same in _by_text(rows, plan) for row in _without_conflicts(same, plan)}
+    agreeing = {row.id: row for same in _by_text(rows) for row in _without_conflicts(same, plan)}
     return [agreeing.get(row.id, row) for row in rows]
 
 
@@ -151,7 +151,7 @@ def _without_duplicates(rows: Sequence[Row], plan: ServingPlan) -> tuple[list[Ro
     written = {served.name for served in plan.controls if not served.kind.has_labels}
     remaining = {row.id: row for row in rows}
     dropped = []
-    for same in _by_text(rows, plan):
+    for same in _by_text(rows):
         fullest: list[Row] = []
         for row in sorted(same, key=lambda row: -len(row.targets)):
             superset = next((each for each in fullest if row.targets.items() <= each.targets.items()), None)
@@ -167,12 +167,12 @@ def _without_duplicates(rows: Sequence[Row], plan: ServingPlan) -> tuple[list[Ro
     return list(remaining.values()), dropped
 
 
-def _by_text(rows: Iterable[Row], plan: ServingPlan) -> Iterable[Sequence[Row]]:
+def _by_text(rows: Iterable[Row]) -> Iterable[Sequence[Row]]:
     """Group the rows that have an answer by their text."""
     by_text: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         if row.targets:
-            by_text[normal_form(row.input[plan.field])].append(row)
+            by_text[normal_form(row.text)].append(row)
     return by_text.values()
 
 
@@ -192,30 +192,25 @@ def _without_conflicts(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
     ]
 
 
-def _split(rows: Iterable[Row], plan: ServingPlan, fractions: SplitFractions) -> dict[Split, list[Row]]:
+def _split(rows: Iterable[Row], fractions: SplitFractions) -> dict[Split, list[Row]]:
     splits: dict[Split, list[Row]] = {split: [] for split in Split}
     for row in rows:
         if row.targets:
-            splits[fractions.split_of(row.input[plan.field])].append(row)
+            splits[fractions.split_of(row.text)].append(row)
     return splits
 
 
-def _moved(
-    original: Iterable[Row], changed: Iterable[Row], plan: ServingPlan, fractions: SplitFractions
-) -> dict[int, Split]:
+def _moved(original: Iterable[Row], changed: Iterable[Row], fractions: SplitFractions) -> dict[int, Split]:
     """Return by task id the splits that can no longer be computed, because a hook changed the text."""
-    splits = {row.task_id: fractions.split_of(row.input[plan.field]) for row in original}
-    now = ((row.task_id, fractions.split_of(row.input.get(plan.field, ""))) for row in changed)
+    splits = {row.task_id: fractions.split_of(row.text) for row in original}
+    now = ((row.task_id, fractions.split_of(row.text)) for row in changed)
     return {task_id: splits[task_id] for task_id, split in now if splits.get(task_id, split) is not split}
 
 
-def _without_leaks(
-    splits: Mapping[Split, Sequence[Row]], plan: ServingPlan, threshold: float
-) -> tuple[list[Row], list[DroppedRow]]:
+def _without_leaks(splits: Mapping[Split, Sequence[Row]], threshold: float) -> tuple[list[Row], list[DroppedRow]]:
     train = splits[Split.TRAIN]
     held_out = [row for split in Split if split.is_held_out for row in splits[split]]
-    name = plan.field
-    leaks = find_leaks([row.input[name] for row in train], [row.input[name] for row in held_out], threshold)
+    leaks = find_leaks([row.text for row in train], [row.text for row in held_out], threshold)
     dropped = [
         DroppedRow(
             train[position].task_id,

@@ -21,12 +21,12 @@ def with_references(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
     for row in rows:
         for name in written:
             if name in row.targets:
-                references[name, normal_form(row.input[plan.field])].append(str(row.targets[name]))
+                references[name, normal_form(row.text)].append(str(row.targets[name]))
     measured = []
     for row in rows:
         targets: dict[str, Target] = {name: target for name, target in row.targets.items() if name not in written}
         for name in written:
-            if name in row.targets and (standing := references.pop((name, normal_form(row.input[plan.field])), None)):
+            if name in row.targets and (standing := references.pop((name, normal_form(row.text)), None)):
                 targets[name] = tuple(standing)
         if targets or not row.targets:
             measured.append(replace(row, targets=targets))

@@ -226,7 +226,7 @@ def _given(
         if served.name in hidden:
             yield GivenAnswer(reasons=(Reason.NOT_ASKED,) if is_mentioned else ())
         elif is_mentioned or was_there:
-            yield served.kind.read(served.control, annotation.result, text)
+            yield served.answer(annotation.result, text)
         else:
             yield GivenAnswer()
 
@@ -252,7 +252,7 @@ def _settled_rows(
     row = Row(
         id=f"task-{task.id}",
         task_id=task.id,
-        input={plan.field: text},
+        input=plan.input(task.data),
         targets={name: target for name, target in targets.items() if name not in unasked},
         labels=tuple(
             AnnotatorLabel(
@@ -286,7 +286,7 @@ def _unasked(
         region
         for served in plan.controls
         if served.name in targets
-        for region in served.kind.write(served.control, ScoredTarget(targets[served.name], 1.0, {}), text)
+        for region in served.regions(ScoredTarget(targets[served.name], 1.0, {}), text)
     ]
     names = {served.name for served in plan.controls}
     beside = [region for each in answers for region in each.annotation.result if region.get("from_name") not in names]

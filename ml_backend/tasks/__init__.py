@@ -6,11 +6,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..domain.annotation import Region
+from ..domain.field_texts import join_fields
 from ..domain.label_config import ChoiceMade, Control, LabelConfig
+from ..domain.model import ScoredTarget
 from ..domain.object_tag import ObjectTag
 from ..errors import UnsupportedLabelConfig
 from ..plugins import classes_in
-from .base import TaskKind
+from .base import GivenAnswer, TaskKind
 
 __all__ = ["ServedControl", "ServingPlan", "find_kinds", "serving_plan", "template_path"]
 
@@ -26,6 +29,22 @@ class ServedControl:
     def name(self) -> str:
         """The control's name."""
         return self.control.name
+
+    def answer(self, result: Sequence[Region], text: str) -> GivenAnswer:
+        """Return the answer that an annotation's result gives; see `TaskKind.read`.
+
+        Args:
+            text: the task's, of all fields that are read.
+        """
+        return self.kind.read(self.control, result, self.control.text_in(text))
+
+    def regions(self, answer: ScoredTarget, text: str) -> list[Region]:
+        """Return the regions that show an answer in Label Studio; see `TaskKind.write`.
+
+        Args:
+            text: the task's, of all fields that are read.
+        """
+        return self.kind.write(self.control, answer, self.control.text_in(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +82,11 @@ class ServingPlan:
 
     def text(self, data: Mapping[str, Any]) -> str:
         """Return the text of a task as annotators see it; empty where there is none."""
-        return self.object.text(data)
+        return join_fields(self.input(data))
+
+    def input(self, data: Mapping[str, Any]) -> dict[str, str]:
+        """Return the texts of a task by field, as rows hold them."""
+        return {self.field: self.object.text(data)}
 
 
 @cache

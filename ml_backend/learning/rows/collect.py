@@ -19,29 +19,24 @@ __all__ = ["training_data"]
 THIN_CLASS_ROWS = 5
 
 
-def training_data(
-    train_rows: Sequence[Row], validation_rows: Sequence[Row], served: ServedControl, field: str
-) -> TrainingData:
+def training_data(train_rows: Sequence[Row], validation_rows: Sequence[Row], served: ServedControl) -> TrainingData:
     """The rows' texts and answers for one control.
 
     Rows that cannot be learned from (an empty text, no answer, an answer that the config lacks, weight 0) are left
     out with a warning. Labels without a train row never block training.
-
-    Args:
-        field: key of the rows' input that holds the text.
 
     Raises:
         TrainingError: no usable train row, or all of them answer alike.
     """
     control = served.control
     labels = control.label_values
-    train, left_out = _usable(train_rows, served, field)
+    train, left_out = _usable(train_rows, served)
     if not len(train):
         raise TrainingError(
             f"none of the {len(train_rows)} train rows can be learned from ({_reasons(left_out) or 'there is none'}); "
             f"wanted a text and an answer to {control.name!r} in each: review more tasks and train again"
         )
-    validation, _ = _usable(validation_rows, served, field)
+    validation, _ = _usable(validation_rows, served)
     if not served.kind.has_labels:
         left = tuple(_warnings((), Counter(), left_out, knows_names=False))
         return TrainingData(control.name, served.kind.head, (), train, _labeled([]), validation, left)
@@ -65,13 +60,13 @@ def training_data(
     )
 
 
-def _usable(rows: Sequence[Row], served: ServedControl, field: str) -> tuple[LabeledTexts, list[ReasonCount]]:
+def _usable(rows: Sequence[Row], served: ServedControl) -> tuple[LabeledTexts, list[ReasonCount]]:
     """Return the rows that can be learned from, and the reasons why others cannot."""
     usable: list[tuple[str, Target, float]] = []
     left_out = ReasonCounts()
     labels = set(served.control.label_values)
     for row in rows:
-        text = row.input.get(field, "")
+        text = served.control.text_in(row.text)
         target = row.targets.get(served.name)
         if not text.strip():
             left_out.add(Reason.EMPTY_TEXT, row.task_id)

@@ -174,7 +174,7 @@ def _make_stateful(graph: Any, states: Sequence[str]) -> None:
 
 
 def _compress(graph: Any, file: Path) -> None:
-    """Write the graph with all weights in 8 bits, each row of a matrix with its own scale."""
+    """Write the graph with all weights in 8 bits, each row of a matrix with its own scale and offset."""
     # Otherwise it tells its makers over the network that it was used.
     os.environ["NNCF_CI"] = "1"
     import logging
@@ -184,7 +184,7 @@ def _compress(graph: Any, file: Path) -> None:
 
     # It sets its level when it is imported.
     logging.getLogger("nncf").setLevel(logging.ERROR)
-    openvino.save_model(nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_SYM), file)
+    openvino.save_model(nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM), file)
 
 
 def _main(base_model: str, folder: str) -> None:

@@ -16,7 +16,6 @@ from ...domain.snapshot import Snapshot, Split
 from ...errors import UnsupportedLabelConfig
 from ...labelstudio.plans import plan_of
 from ...snapshots.store import SnapshotFolder
-from ...tasks import ServingPlan
 from ..exporting.reading_faults import reading_faults
 from ..services import Services
 from .decisions import precision_table
@@ -88,7 +87,7 @@ def audit_snapshot(
             "an audit judges labels, and this label config asks for texts alone; compare versions with "
             "`labelloop models compare`, which shows what they write"
         )
-    rows, splits = _rows(snapshot, plan)
+    rows, splits = _rows(snapshot)
     settings = audit_settings(is_deep=is_deep, seed=services.options.seed)
 
     waiting = Progress(JUDGING_STARTS, "waiting", "another audit of the same project is running")
@@ -112,7 +111,7 @@ def audit_snapshot(
     )
     unread = reading_faults(
         plan,
-        [(row.task_id, row.input.get(plan.field, "")) for row in rows],
+        [(row.task_id, row.text) for row in rows],
         base_model=base_model,
         max_length_tokens=settings.max_length_tokens,
     )
@@ -126,8 +125,7 @@ class AuditReports:
     def __init__(self, services: Services, project: Project | None, snapshot: Snapshot, audit: Audit) -> None:
         self.files = AuditFiles.of(services, snapshot)
         self._services, self._project, self._snapshot, self._audit = services, project, snapshot, audit
-        plan = plan_of(snapshot.manifest.label_config)
-        self._texts = {row.task_id: row.input.get(plan.field, "") for row in _rows(snapshot, plan)[0]}
+        self._texts = {row.task_id: row.text for row in _rows(snapshot)[0]}
 
     def precision(self) -> list["KindPrecision"]:
         """Return how often the project's past flags were right; empty for rows of a file."""
@@ -154,7 +152,7 @@ class AuditReports:
             file.write(page)
 
 
-def _rows(snapshot: Snapshot, plan: ServingPlan) -> tuple[list[Row], list[Split]]:
+def _rows(snapshot: Snapshot) -> tuple[list[Row], list[Split]]:
     """Return all rows and the split of each, those without an agreed answer at the end."""
     rows, splits = [], []
     for split in Split:
@@ -165,5 +163,5 @@ def _rows(snapshot: Snapshot, plan: ServingPlan) -> tuple[list[Row], list[Split]
     moved = SnapshotFolder(snapshot.path).moved()
     for row in SnapshotFolder(snapshot.path).unresolved():
         rows.append(row)
-        splits.append(moved.get(row.task_id) or snapshot.manifest.split.split_of(row.input.get(plan.field, "")))
+        splits.append(moved.get(row.task_id) or snapshot.manifest.split.split_of(row.text))
     return rows, splits

@@ -123,11 +123,7 @@ def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) ->
         evaluation = Measure.of(served.kind.head).evaluate(true, answers, served.control.label_values)
         model = predictor.language_model(served.name) if isinstance(predictor, OwnsLanguageModel) else None
         if model is not None and answered and isinstance(evaluation, TextEvaluation):
-            pairs = [
-                (row.input[plan.field], response)
-                for row in answered
-                for response in references_of(row.targets[served.name])
-            ]
+            pairs = [(row.text, response) for row in answered for response in references_of(row.targets[served.name])]
             evaluation = replace(evaluation, perplexity=perplexity_of(model, pairs))
         by_control[served.name] = evaluation
     return by_control
@@ -135,7 +131,7 @@ def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) ->
 
 def answers_of(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) -> dict[str, list[Target | None]]:
     """Per control one answer per row; None where the predictor gives none."""
-    predicted = predictor.predict([row.input[plan.field] for row in rows]) if rows else []
+    predicted = predictor.predict([row.text for row in rows]) if rows else []
     return {
         served.name: [
             answers[served.name].target if answers and served.name in answers else None for answers in predicted
@@ -156,7 +152,7 @@ def _report(services: Services, path: Path, rows: Sequence[Row], plan: ServingPl
             f"{_named([served.name for served in plan.controls])}; give the label config that it was trained with"
         )
     plan = replace(plan, controls=tuple(shared))
-    seen = sum(bundle.was_trained_on([row.input[plan.field] for row in rows]))
+    seen = sum(bundle.was_trained_on([row.text for row in rows]))
     return EvaluationReport(
         bundle.manifest.model_version,
         evaluations(services.load_predictor(path), with_references(rows, plan), plan),
@@ -171,7 +167,7 @@ def _unread(plan: ServingPlan, rows: Sequence[Row], parts: Sequence["PartFacts"]
     writers = [part.decoder.writer for part in parts if part.decoder.is_written]
     faults = reading_faults(
         plan,
-        [(row.task_id, row.input[plan.field]) for row in rows],
+        [(row.task_id, row.text) for row in rows],
         base_model=base_model,
         max_length_tokens=min((part.max_length_tokens for part in labeled), default=0),
         text_base_model=next(iter(writers), ""),

@@ -102,13 +102,13 @@ def side_by_side(
         experts = [references_of(row.targets[served.name]) for row in chosen]
         written: list[list[Writing]] = [[] for _ in chosen]
         for name, predictor in predictors.items():
-            answers = predictor.predict([row.input[plan.field] for row in chosen]) if chosen else []
+            answers = predictor.predict([row.text for row in chosen]) if chosen else []
             responses = [str(a[served.name].target) if a and served.name in a else "" for a in answers]
             scores = rouge_l(experts, responses)
             for row, response, score in zip(written, responses, scores, strict=True):
                 row.append(Writing(name, response, score))
         comparisons += [
-            SideBySide(served.name, row.task_id, row.input[plan.field], own, tuple(of_row))
+            SideBySide(served.name, row.task_id, row.text, own, tuple(of_row))
             for row, own, of_row in zip(chosen, experts, written, strict=True)
         ]
     return comparisons

@@ -142,11 +142,7 @@ def _fit(
     text_base_model = _text_base_model(services, choices, plan)
     unread = reading_faults(
         plan,
-        [
-            (row.task_id, row.input.get(plan.field, ""))
-            for split in Split
-            for row in SnapshotFolder(snapshot.path).rows(split)
-        ],
+        [(row.task_id, row.text) for split in Split for row in SnapshotFolder(snapshot.path).rows(split)],
         base_model=choices.base_model,
         max_length_tokens=settings.max_length_tokens,
         text_base_model=text_base_model,
@@ -204,7 +200,7 @@ def _parts(
     for served in plan.controls:
         try:
             _check_method(served, method)
-            parts.append(training_data(train[served.name], validation, served, plan.field))
+            parts.append(training_data(train[served.name], validation, served))
         except TrainingError as error:
             faults.append(error)
     if not parts:

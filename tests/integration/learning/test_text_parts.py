@@ -57,7 +57,7 @@ def rows_of(pairs: Sequence[tuple[str, str]]) -> list[Row]:
 
 def parts_of(served: ServingPlan) -> list[TrainingData]:
     rows = rows_of([(pair.prompt, pair.response) for pair in PAIRS])
-    return [training_data(rows, rows[:6], each, "text") for each in served.controls]
+    return [training_data(rows, rows[:6], each) for each in served.controls]
 
 
 def train(trial: Trial, served: ServingPlan, writing: GenerationSettings = WRITING) -> TrainingOutcome:

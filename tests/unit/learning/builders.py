@@ -103,7 +103,7 @@ def linear_data(head: str, train: int = 24, validation: int = 12) -> TrainingDat
 
 
 def data_of(train: Sequence[Row], validation: Sequence[Row], control: Control = CONTROL) -> TrainingData:
-    return training_data(train, validation, served(control), "body")
+    return training_data(train, validation, served(control))
 
 
 def labeled_as(texts: Sequence[str], targets: Sequence[Target], weights: Sequence[float] | None = None) -> LabeledTexts:

@@ -59,7 +59,7 @@ def test_a_response_ends_with_the_first_token_that_ends_it() -> None:
     model = tiny()
     free = TextGenerator.of(model, max_new_tokens=12)
     ids, _ = free.format.prompt_ids("Hello")
-    ((written, _),) = free._generate([ids])
+    ((written, _),) = free.writer.write([ids], most_tokens=12, longest=None, stop_ids=[])
     model.module.generation_config.eos_token_id = written[4]
 
     (draft,) = TextGenerator.of(model, max_new_tokens=12).generate(["Hello"])
