@@ -6,7 +6,8 @@
 trained on; BLEU and ROUGE-L are taken against all references of the test meanings. trl, whose SFTTrainer gets the same
 adapter, rows and steps, is no dependency of the project: give the interpreter of an environment that has it beside the
 project's own packages. Trainings run on one thread, each in a process of its own, so that seconds of the processor
-compare on a machine that others use as well.
+compare on a machine that others use as well. Drafts, as serving writes them, are timed beside transformers' `generate`
+in turns; with OMP_NUM_THREADS=1 on one thread.
 """
 
 import argparse
@@ -18,10 +19,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.support.figures import in_turns, spread
 from benchmarks.support.sft import Recipe, Trained
 from ml_backend.learning.generation.settings import GenerationSettings
 from ml_backend.measuring.text_metrics import TextEvaluation
@@ -30,6 +33,10 @@ from ml_backend.models.base.base_model import BaseModelFiles
 from ml_backend.models.base.packaged import DEFAULT_TEXT_BASE_MODEL
 from ml_backend.models.generation.generator import TextGenerator
 from ml_backend.models.generation.language_model import LanguageModel
+from ml_backend.models.generation.writer_export import export_writer
+from ml_backend.models.generation.writer_graph import WriterGraph
+from ml_backend.models.generation.writers import base_generator, graph_generator
+from ml_backend.models.graphs.fastest import AUTO
 
 __all__ = ["main"]
 
@@ -39,6 +46,8 @@ Meanings = list[tuple[str, tuple[str, ...]]]
 PROMPT = "Describe the restaurant in one sentence: {}"
 EXAMPLES = 5
 RATE_ROWS, RATE_ROUNDS = 32, 3
+DRAFT_TOKENS, DRAFT_ROUNDS = 48, 5
+MOST_TOKENS = 100
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """The layers that labelloop finds by itself in this model."""
 
@@ -53,6 +62,7 @@ def main() -> None:
     parser.add_argument("--peer-rows", type=int, nargs="*", default=[100])
     parser.add_argument("--rate-rounds", type=int, default=RATE_ROUNDS)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--draft-rounds", type=int, default=DRAFT_ROUNDS)
     parser.add_argument("--keep", type=Path, help="folder of adapters; the ones that are there are not trained again")
     asked = parser.parse_args()
     train, test = (read_meanings(asked.data / f"{name}.csv") for name in ("train", "test"))
@@ -66,16 +76,19 @@ def main() -> None:
         recipe = recipe_of(pairs, asked.seed)
         for way, checkpointing, rates in measured_rates(recipe, asked.peer_python, folder, asked.rate_rounds):
             show_rates(way, checkpointing, rates)
-        show("base", written(None, [PROMPT.format(meaning) for meaning, _ in test], test))
+        plain = [PROMPT.format(meaning) for meaning, _ in test]
+        show_drafts(plain, asked.draft_rounds, folder)
+        base = base_generator(DEFAULT_TEXT_BASE_MODEL, graphs=folder, runtime=AUTO, max_new_tokens=MOST_TOKENS)
+        show("base", written(base, plain, test))
         prompts = [with_examples(pairs[:EXAMPLES], meaning) for meaning, _ in test]
-        show(f"{EXAMPLES} examples in the prompt", written(None, prompts, test))
+        show(f"{EXAMPLES} examples in the prompt", written(base, prompts, test))
         for way, counts in (("labelloop", asked.rows), ("trl", asked.peer_rows)):
             for count in counts:
                 out = folder / f"{way}-{count}"
                 if not (out / "adapter").is_dir():
                     python = asked.peer_python if way == "trl" else sys.executable
                     show_training(out.name, trained(way, replace(recipe, pairs=pairs[:count], out=str(out)), python))
-                show(out.name, written(out, [PROMPT.format(meaning) for meaning, _ in test], test))
+                show(out.name, written(tuned(out), plain, test))
 
 
 def read_meanings(file: Path) -> Meanings:
@@ -138,13 +151,59 @@ def measured_rates(
             yield way, checkpointing, found
 
 
-def written(adapter: Path | None, prompts: Sequence[str], test: Meanings) -> TextEvaluation:
-    """What the base model writes, with an adapter or without one, against all references."""
-    model = LanguageModel.load(DEFAULT_TEXT_BASE_MODEL)
-    if adapter is not None:
-        model.module = load_adapter(model.module, adapter).get_base_model()
-    drafts = TextGenerator.of(model, max_new_tokens=100).generate(prompts, on_rows=show_progress)
+def tuned(folder: Path) -> TextGenerator:
+    """The base model with the adapter in a folder merged, as it serves."""
+    model = LanguageModel.load(DEFAULT_TEXT_BASE_MODEL, device="cpu", in_fp32=True)
+    model.module = load_adapter(model.module, folder).merge_and_unload(safe_merge=True)
+    return graph_generator(export_writer(model, folder / WriterGraph.FOLDER), max_new_tokens=MOST_TOKENS)
+
+
+def written(generator: TextGenerator, prompts: Sequence[str], test: Meanings) -> TextEvaluation:
+    """What a model writes, against all references."""
+    drafts = generator.generate(prompts, on_rows=show_progress)
     return TextEvaluation.of([references for _, references in test], [draft.text for draft in drafts])
+
+
+def show_drafts(prompts: Sequence[str], rounds: int, folder: Path) -> None:
+    """Tokens per processor second of transformers and of the graph, in turns: one prompt at a time, and eight."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if not rounds:
+        return
+    generator = base_generator(DEFAULT_TEXT_BASE_MODEL, graphs=folder, runtime=AUTO)
+    source = BaseModelFiles(DEFAULT_TEXT_BASE_MODEL).source
+    tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left")
+    model = AutoModelForCausalLM.from_pretrained(source).eval()
+
+    def by_transformers(texts: Sequence[str]) -> None:
+        batch = tokenizer([generator.format.text(text) for text in texts], return_tensors="pt", padding=True)
+        with torch.inference_mode():
+            model.generate(**batch, do_sample=False, max_new_tokens=DRAFT_TOKENS, min_new_tokens=DRAFT_TOKENS)
+
+    def by_graph(texts: Sequence[str]) -> None:
+        rows = [generator.format.prompt_ids(text)[0] for text in texts]
+        generator.writer.write(rows, most_tokens=DRAFT_TOKENS, longest=None, stop_ids=())
+
+    for count in (1, 8):
+        ways = [lambda number, way=way: rate(way, prompts, count, number) for way in (by_transformers, by_graph)]
+        for way in ways:
+            way(0)  # warms up
+        theirs, ours = in_turns(rounds, *ways)
+        ratios = spread([b / a for a, b in zip(theirs, ours, strict=True)], 2)
+        print(
+            f"{count} at once: transformers {spread(theirs, 1)}, labelloop {spread(ours, 1)} tokens per processor "
+            f"second, {ratios} times",
+            flush=True,
+        )
+
+
+def rate(way: Callable[[Sequence[str]], None], prompts: Sequence[str], count: int, number: int) -> float:
+    """Tokens per second of the processor, for the prompts of a round."""
+    texts = [prompts[(number * count + each) % len(prompts)] for each in range(count)]
+    began_s = time.process_time()
+    way(texts)
+    return count * DRAFT_TOKENS / (time.process_time() - began_s)
 
 
 def show_rates(way: str, checkpointing: bool, rates: Sequence[Trained]) -> None:
