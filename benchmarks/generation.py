@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from benchmarks.support.figures import in_turns, spread
@@ -186,7 +187,7 @@ def show_drafts(prompts: Sequence[str], rounds: int, folder: Path) -> None:
         generator.writer.write(rows, most_tokens=DRAFT_TOKENS, longest=None, stop_ids=())
 
     for count in (1, 8):
-        ways = [lambda number, way=way: rate(way, prompts, count, number) for way in (by_transformers, by_graph)]
+        ways = [partial(rate, way, prompts, count) for way in (by_transformers, by_graph)]
         for way in ways:
             way(0)  # warms up
         theirs, ours = in_turns(rounds, *ways)
