@@ -46,7 +46,7 @@ class WriterGraphs:
         self.warnings: list[str] = []
 
     def base(self) -> TextGenerator:
-        """What writes as the base model."""
+        """Return the base model, ready to write."""
         if not self._is_wanted or self._context.graphs is None:
             return self._by_torch
         try:
@@ -56,7 +56,7 @@ class WriterGraphs:
             return self._by_torch
 
     def tuned(self, prompts: Sequence[str]) -> TextGenerator:
-        """What writes as the tuned model, whose files are there already; its graph goes beside them.
+        """Return the tuned model, ready to write; its files are there already, and its graph goes beside them.
 
         Args:
             prompts: that the graph is checked with.

@@ -40,7 +40,7 @@ class TokenWriter(Protocol):
         budget_s: float | None = None,
         on_rows: Callable[[int], None] | None = None,
     ) -> list[Written]:
-        """What is written to each prompt, in the order given.
+        """Return the response to each prompt, in the order given.
 
         Args:
             most_tokens: that are written to a prompt; at least one is.
@@ -70,7 +70,7 @@ class Draft:
 
 
 class Limits(TypedDict, total=False):
-    """What bounds a response, see `TextGenerator`."""
+    """The bounds of a response, see `TextGenerator`."""
 
     max_new_tokens: int
     budget_s: float | None

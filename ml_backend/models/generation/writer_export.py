@@ -71,7 +71,7 @@ def _traced(module: Any) -> tuple[Any, list[str]]:
             "past": past,
         }
         # Not by `openvino.convert_model`, which reports to its makers.
-        decoder = TorchScriptPythonDecoder(_step(module), example_input=example)
+        decoder = TorchScriptPythonDecoder(_decoding(module), example_input=example)
         front = FrontEndManager().load_by_framework("pytorch")
         graph = front.convert(front.load(decoder))
     states = [f"past.{layer}.{part}" for layer in range(len(past)) for part in ("key", "value")]
@@ -104,12 +104,12 @@ def _cache_of(module: Any) -> "list[tuple[torch.Tensor, torch.Tensor]]":
     return [(layer.keys, layer.values) for layer in cache.layers]
 
 
-def _step(module: Any) -> "nn.Module":
+def _decoding(module: Any) -> "nn.Module":
     """The decoder as a function of all that it depends on: tokens, mask, positions and cache."""
     import torch
     from transformers.cache_utils import DynamicCache, DynamicLayer
 
-    class Step(torch.nn.Module):
+    class Decoding(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.module = module
@@ -143,7 +143,7 @@ def _step(module: Any) -> "nn.Module":
             states = [tensor for layer in output.past_key_values.layers for tensor in (layer.keys, layer.values)]
             return (best.indices, best.values, *states)
 
-    return Step().eval()
+    return Decoding().eval()
 
 
 def _make_stateful(graph: Any, states: Sequence[str]) -> None:

@@ -23,7 +23,6 @@ __all__ = ["WriterFacts", "WriterGraph", "base_writer_graph"]
 
 FACTS_NAME = "writer.json"
 REFUSAL_NAME = "refusal.txt"
-RUNTIMES = ("auto", "openvino-int8", "openvino")
 
 
 class WriterFacts(StoredFacts):
@@ -62,11 +61,6 @@ class WriterGraph:
     def weights(self) -> Path:
         """The file of the weights."""
         return self.xml.with_suffix(".bin")
-
-    @staticmethod
-    def is_wanted(runtime: str) -> bool:
-        """True where drafts are computed by graphs with this setting of `LABELLOOP_RUNTIME`, unless there is a GPU."""
-        return runtime in RUNTIMES
 
     @classmethod
     def read(cls, folder: Path) -> "WriterGraph":

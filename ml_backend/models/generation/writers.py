@@ -7,6 +7,7 @@ from typing import Unpack
 from ...errors import BundleError, EncoderError, GraphError
 from ..base.base_model import BaseModelFiles, weights_sha256
 from ..base.device import has_cuda
+from ..graphs.runtimes.torch import TorchRuntime
 from .chat_format import ChatFormat
 from .generator import Limits, TextGenerator
 from .language_model import LanguageModel
@@ -83,4 +84,4 @@ def graph_generator(graph: WriterGraph, **limits: Unpack[Limits]) -> TextGenerat
 
 
 def _computes_graphs(runtime: str) -> bool:
-    return WriterGraph.is_wanted(runtime) and not has_cuda()
+    return runtime != TorchRuntime.name and not has_cuda()
