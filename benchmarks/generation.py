@@ -47,7 +47,7 @@ Meanings = list[tuple[str, tuple[str, ...]]]
 PROMPT = "Describe the restaurant in one sentence: {}"
 EXAMPLES = 5
 RATE_ROWS, RATE_ROUNDS = 32, 3
-DRAFT_TOKENS, DRAFT_ROUNDS = 48, 5
+DRAFT_TOKENS, DRAFT_ROUNDS = 128, 5
 MOST_TOKENS = 100
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """The layers that labelloop finds by itself in this model."""

@@ -19,7 +19,12 @@ __all__ = ["GraphWriter"]
 
 TOKENS_AT_ONCE = 4096
 """Tokens of prompts and responses that the batch holds; a bound on its memory."""
-CACHE_BYTES = 2
+ALIGNED = 32
+"""Prompts end at multiples of this place, with padding before them.
+
+So a prompt lies in the same way in the blocks that attention is computed in, whatever it is computed together with.
+"""
+CACHE_BYTES = 4
 """Of a number in the cache, at most."""
 
 
@@ -39,8 +44,15 @@ class GraphWriter(TokenWriter):
         try:
             import openvino
 
-            properties = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": cores()}
-            compiled = openvino.Core().compile_model(str(graph.xml), "CPU", properties)
+            core = openvino.Core()
+            # In 8 bits the cache would be scaled by groups of tokens, and depend on where in them a prompt begins.
+            has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+            properties = {
+                "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_NUM_THREADS": cores(),
+                "KV_CACHE_PRECISION": "bf16" if has_bf16 else "f32",
+            }
+            compiled = core.compile_model(str(graph.xml), "CPU", properties)
             self._main, self._joining = compiled.create_infer_request(), compiled.create_infer_request()
         except (ImportError, RuntimeError) as error:
             raise GraphError(f"OpenVINO cannot compute {graph.xml} on this machine: {error}") from error
@@ -118,7 +130,7 @@ class GraphWriter(TokenWriter):
         running = [response for response in self._rows if not response.is_done]
         used = sum(response.most for response in running)
         # Joining a batch costs as much as some steps: it waits until half of it is free.
-        if running and used > TOKENS_AT_ONCE // 2:
+        if running and (used > TOKENS_AT_ONCE // 2 or self._mask.shape[1] % ALIGNED):
             return
         begun: list[_Response] = []
         while self._waiting and (used + self._waiting[0].most <= TOKENS_AT_ONCE or not (running or begun)):
@@ -128,7 +140,7 @@ class GraphWriter(TokenWriter):
                 begun.append(response)
         if not begun:
             return
-        tokens = max(len(response.prompt) for response in begun)
+        tokens = -(-max(len(response.prompt) for response in begun) // ALIGNED) * ALIGNED
         ids, mask = (np.zeros((len(begun), tokens), dtype=np.int64) for _ in range(2))
         for row, response in enumerate(begun):
             ids[row, tokens - len(response.prompt) :] = response.prompt
