@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 TOLERANCE = 0.1
 """Largest difference, in nats per token, between what a graph and torch say of the graph's own responses."""
-CHECKED_TOKENS = 48
+CHECKED_TOKENS, TOKENS_PER_PASS = 48, 4096
 
 
 class WriterGraphs:
@@ -91,4 +91,4 @@ class WriterGraphs:
         tokens = np.array([len(new) for new, _ in written])
         logs = np.log([confidence for _, confidence in written])
         by_graph = float((tokens * logs).sum() / tokens.sum())
-        return by_graph + holdout_loss(self._model, pairs, tokens_per_pass=CHECKED_TOKENS * len(pairs) * 8)
+        return by_graph + holdout_loss(self._model, pairs, tokens_per_pass=TOKENS_PER_PASS)

@@ -58,6 +58,7 @@ def test_training_beats_the_base_model_and_says_by_how_much(trained: dict[str, A
     assert trained["gate"]["challenger_score"] > 0.5 > trained["gate"]["champion_score"]
     validation, test = trained["metrics"]["validation"], trained["metrics"]["test"]
     assert validation["perplexity"] < validation["base_perplexity"]
+    assert abs(validation["graph_difference"]) < 0.1
     assert validation["forgetting"] > 0
     assert test["rouge_l"] == pytest.approx(trained["gate"]["challenger_score"], abs=1e-3)
     assert test["perplexity"] < 5
