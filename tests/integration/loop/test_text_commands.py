@@ -37,7 +37,9 @@ def _source(folder: Path) -> list[str]:
 
 
 def run(folder: Path, *arguments: str) -> Any:
-    return command(folder / "home", *arguments, environment={"LABELLOOP_TEXT_BASE_MODEL": str(folder / "base")})
+    # With graphs, as in service: what is measured in a training is what is measured afterwards.
+    environment = {"LABELLOOP_TEXT_BASE_MODEL": str(folder / "base"), "LABELLOOP_RUNTIME": "auto"}
+    return command(folder / "home", *arguments, environment=environment)
 
 
 def answer(folder: Path, *arguments: str) -> Any:
