@@ -78,7 +78,8 @@ class EvaluationReport:
                 f"{snapshot} has no test rows (it was split {manifest.split}); wanted some. Give another snapshot, "
                 "or score every reviewed row of an export file: --studio-export FILE --config FILE"
             )
-        plan = plan_of(manifest.label_config)
+        plan = plan_of(manifest.label_config, _read_fields(bundle))
+        rows = [plan.row(row) for row in rows]
         return replace(_report(services, bundle, rows, plan), reasons=manifest.reasons)
 
     @classmethod
@@ -90,7 +91,7 @@ class EvaluationReport:
             SnapshotError: not one task in it is reviewed.
             UnsupportedLabelConfig: its rows answer none of the version's controls.
         """
-        plan = plan_of(label_config)
+        plan = plan_of(label_config, _read_fields(bundle))
         reasons, notes = ReasonCounts(), FileNotes()
         source = RowSource.of_file(services, export, plan, notes)
         rows = list(source.rows(reasons))
@@ -123,7 +124,11 @@ def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) ->
         evaluation = Measure.of(served.kind.head).evaluate(true, answers, served.control.label_values)
         model = predictor.language_model(served.name) if isinstance(predictor, OwnsLanguageModel) else None
         if model is not None and answered and isinstance(evaluation, TextEvaluation):
-            pairs = [(row.text, response) for row in answered for response in references_of(row.targets[served.name])]
+            pairs = [
+                (served.control.text_in(row.text), response)
+                for row in answered
+                for response in references_of(row.targets[served.name])
+            ]
             evaluation = replace(evaluation, perplexity=perplexity_of(model, pairs))
         by_control[served.name] = evaluation
     return by_control
@@ -138,6 +143,13 @@ def answers_of(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) -> 
         ]
         for served in plan.controls
     }
+
+
+def _read_fields(path: Path) -> tuple[str, ...]:
+    """Return what a version reads: it is measured on that, whatever else a snapshot or an export holds."""
+    from ...models.bundle.bundle import read_bundle
+
+    return read_bundle(path).manifest.facts.fields
 
 
 def _report(services: Services, path: Path, rows: Sequence[Row], plan: ServingPlan) -> EvaluationReport:

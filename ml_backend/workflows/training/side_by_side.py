@@ -108,7 +108,7 @@ def side_by_side(
             for row, response, score in zip(written, responses, scores, strict=True):
                 row.append(Writing(name, response, score))
         comparisons += [
-            SideBySide(served.name, row.task_id, row.text, own, tuple(of_row))
+            SideBySide(served.name, row.task_id, served.control.text_in(row.text), own, tuple(of_row))
             for row, own, of_row in zip(chosen, experts, written, strict=True)
         ]
     return comparisons
