@@ -12,7 +12,7 @@ from ..domain.reasons import Reason, ReasonCount, ReasonCounts
 from ..domain.snapshot import Split, SplitFractions, SplitRule, normal_form
 from ..tasks import ServedControl, ServingPlan
 from .leakage import find_leaks
-from .reviewed import BuildSettings, History, RowChange, count_disagreements, row_of
+from .reviewed import BuildSettings, History, RowChange, count_disagreements, rows_of
 
 __all__ = ["BuiltRows", "build_rows"]
 
@@ -96,7 +96,7 @@ def build_rows(
     voids = tuple(reasons)
     rows = _agreed(rows, plan)
     count_disagreements(rows, reasons)
-    rows, duplicates = _without_duplicates(rows)
+    rows, duplicates = _without_duplicates(rows, plan)
     splits = _split(rows, split_of)
     splits = {split: list(change(splits[split])) for split in Split}
     disagreed = [row for row in rows if not row.targets]
@@ -123,20 +123,20 @@ def build_rows(
 def _rows_of(
     tasks: Iterable[Task], plan: ServingPlan, settings: BuildSettings, history: History, reasons: ReasonCounts
 ) -> tuple[list[Row], list[DroppedRow]]:
-    rows: dict[int, Row] = {}
+    rows: dict[int, list[Row]] = {}
     dropped: list[DroppedRow] = []
     for task in tasks:
-        result = row_of(task, plan, settings, history, reasons)
+        result = rows_of(task, plan, settings, history, reasons)
         if isinstance(result, Reason) and result.is_unreviewed:
             reasons.add(result, task.id)
         elif isinstance(result, Reason):
             dropped.append(DroppedRow(task.id, result))
         elif task.id in rows:
             # A live export reads page by page while people label, hence may come across a task twice.
-            dropped.append(DroppedRow(task.id, Reason.REPEATED_TASK, rows[task.id].id))
+            dropped.append(DroppedRow(task.id, Reason.REPEATED_TASK, rows[task.id][0].id))
         else:
             rows[task.id] = result
-    return [rows[task_id] for task_id in sorted(rows)], dropped
+    return [row for task_id in sorted(rows) for row in rows[task_id]], dropped
 
 
 def _agreed(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
@@ -144,14 +144,18 @@ def _agreed(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
 
     Such a difference means that annotators disagree about the text, whichever task they saw it in. Any one of the
     answers in train would contradict what other people said, and in test the order of tasks would decide which answer
-    counts as the truth. Rows that are already unresolved are ignored here.
+    counts as the truth. Rows that are already unresolved are ignored here. Responses in words may differ: all are good.
     """
     agreeing = {row.id: row for same in _by_text(rows) for row in _without_conflicts(same, plan)}
     return [agreeing.get(row.id, row) for row in rows]
 
 
-def _without_duplicates(rows: Sequence[Row]) -> tuple[list[Row], list[DroppedRow]]:
-    """Keep one row per text: the one with the most answers, or the first of equals. Equal texts share a split."""
+def _without_duplicates(rows: Sequence[Row], plan: ServingPlan) -> tuple[list[Row], list[DroppedRow]]:
+    """Keep one row per text: the one with the most answers, or the first of equals. Equal texts share a split.
+
+    Where responses in words differ, the rows after the first keep these alone.
+    """
+    written = {served.name for served in plan.controls if not served.kind.has_labels}
     remaining = {row.id: row for row in rows}
     dropped = []
     for same in _by_text(rows):
@@ -160,6 +164,10 @@ def _without_duplicates(rows: Sequence[Row]) -> tuple[list[Row], list[DroppedRow
             superset = next((each for each in fullest if row.targets.items() <= each.targets.items()), None)
             if superset is None:
                 fullest.append(row)
+                known = {item for each in fullest[:-1] for item in each.targets.items()}
+                if written & row.targets.keys() and known & row.targets.items():
+                    targets = {name: target for name, target in row.targets.items() if (name, target) not in known}
+                    remaining[row.id] = replace(row, targets=targets)
             else:
                 del remaining[row.id]
                 dropped.append(DroppedRow(row.task_id, Reason.DUPLICATE, superset.id))
@@ -179,8 +187,9 @@ def _without_conflicts(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
     """Return rows of one text without the answers that differ, and without answers to questions that depend on them."""
     answers: dict[str, set[Target]] = defaultdict(set)
     for row in rows:
-        for name, target in row.targets.items():
-            answers[name].add(target)
+        for served in plan.labeled:
+            if served.name in row.targets:
+                answers[served.name].add(row.targets[served.name])
     conflicts = plan.config.waiting_for(name for name, targets in answers.items() if len(targets) > 1)
     if not conflicts:
         return list(rows)
