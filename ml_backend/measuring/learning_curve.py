@@ -1,50 +1,48 @@
 """Forecast a learning curve: what F1 more labels will give, and how many labels a target takes.
 
-The curve is F1(m) = a - b g(m) for m train rows, where g falls from 1 to 0. Nobody knows its form: power laws fit many
-curves and exponentials fit others (Viering and Loog 2023, "The Shape of Learning Curves"), and what they say far away
-differs more than how well they fit. So many forms are weighted by how well they explain the points, and the spread
-among them is part of the interval (Bayesian model averaging, Hoeting et al. 1999). Given the form, a and b are those of
-a linear regression with correlated errors, so there is nothing to optimise and nothing that fails to converge.
+The curve is F1(m) = a - b g(m) for m train rows, where g falls to 0. Nobody knows its form: power laws fit many curves,
+exponentials others, and where there are many labels the curve is steepest in its middle (Viering and Loog 2023, "The
+Shape of Learning Curves"). What the forms say far away differs more than how well they fit. So many of them are weighted
+by how well they explain the points, and the spread among them is part of the interval (Bayesian model averaging,
+Hoeting et al. 1999). Given the form, a and b are those of a linear regression with correlated errors, so there is
+nothing to optimise, and nothing that fails to converge.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
-from ..arrays import Floats
+from ..arrays import Floats, Ints
 from .measures.base import PairedStatistics
 
 __all__ = ["LearningCurve", "resampled_scores"]
 
-POWERS = np.geomspace(0.15, 1.5, 12)
-STRETCHES = (0.5, 0.75, 1.0)
-SCALES = np.geomspace(0.3, 10.0, 12)
-"""Of the exponentials, as multiples of the largest number of rows that was measured."""
+SCALES = np.geomspace(0.02, 20.0, 16)
+"""Rows at which a form turns, as multiples of the largest number that was measured."""
+SHAPES = np.array([0.4, 0.55, 0.75, 1.0, 1.35, 1.8])
 MODEL_ERROR = 0.006
-"""Standard deviation between a point and the best curve that is no sampling error: luck of the draw of train rows."""
+"""Standard deviation of a point from the best curve that is no sampling error: luck in the draw of train rows."""
 DRAWS = 4000
-INTERVAL = (0.05, 0.95)
-RESAMPLES = 200
+RESAMPLES = 500
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LearningCurve:
-    """Draws of curves that the points allow.
+    """Curves that the points allow, drawn by how likely they are.
 
     Attributes:
         ceilings: what each curve nears, shape (D,).
-        drops: how far below it each is at `first_rows`, shape (D,).
-        forms: number of the form of each, shape (D,).
-        first_rows: the smallest number of train rows that was measured.
-        last_rows: the largest one.
+        drops: what is subtracted from it per unit of g, shape (D,).
+        forms: number of each curve's form, shape (D,).
+        unit: the largest number of train rows that was measured.
     """
 
     ceilings: Floats
     drops: Floats
-    forms: Floats
-    first_rows: float
-    last_rows: float
+    forms: Ints
+    unit: float
 
     @classmethod
     def fit(cls, rows: Sequence[int], scores: Floats, resampled: Floats, *, seed: int) -> "LearningCurve":
@@ -58,75 +56,103 @@ class LearningCurve:
             seed: of the draws.
         """
         rng = np.random.default_rng(seed)
-        first, last = float(rows[0]), float(rows[-1])
+        unit, places = float(rows[-1]), np.asarray(rows, dtype=np.float64) / float(rows[-1])
         errors = np.cov(resampled, rowvar=False) + MODEL_ERROR**2 * np.eye(len(rows))
-        place = np.asarray(rows, dtype=np.float64)
-        forms = _forms()
-        top = float(scores.max())
-        # Half of what is missing may be learnable, and more or less of it may be.
-        mean = np.array([top + (1 - top) / 2, 0.3])
-        spread = np.diag([((1 - top) / 2 + 0.05) ** 2, 0.5**2])
-        evidence, centers, covariances = np.zeros(len(forms)), [], []
-        for number in range(len(forms)):
-            design = np.stack([np.ones(len(place)), -_falls(number, place, first, last)], axis=1)
+        # About half of what is missing may be learnable; the drop is measured where the points begin.
+        missing = 1 - float(scores.max())
+        mean, spread = np.array([1 - missing / 2, 0.3]), np.diag([(missing / 2 + 0.05) ** 2, 0.5**2])
+        falls = [form.fall(places) for form in _forms()]
+        evidence, centers, covariances = [], [], []
+        for fall in falls:
+            design = np.stack([np.ones(len(rows)), -fall / fall[0]], axis=1)
             total = design @ spread @ design.T + errors
             residual = scores - design @ mean
-            evidence[number] = -0.5 * (residual @ np.linalg.solve(total, residual) + np.linalg.slogdet(total)[1])
+            evidence.append(-0.5 * (residual @ np.linalg.solve(total, residual) + np.linalg.slogdet(total)[1]))
             gain = np.linalg.solve(total, design @ spread).T
             centers.append(mean + gain @ residual)
             covariances.append(spread - gain @ design @ spread)
-        weights = np.exp(evidence - evidence.max()) * np.array([weight for *_, weight in forms])
-        chosen = rng.choice(len(forms), DRAWS, p=weights / weights.sum())
+        weights = np.exp(np.array(evidence) - max(evidence))
+        counts = rng.multinomial(DRAWS, weights / weights.sum())
         draws = np.concatenate(
             [
-                np.column_stack([np.full(count, number), rng.multivariate_normal(centers[number], covariances[number], count)])
-                for number, count in enumerate(np.bincount(chosen, minlength=len(forms)).tolist())
+                rng.multivariate_normal(centers[k], covariances[k], count) / [1.0, falls[k][0]]
+                for k, count in enumerate(counts)
             ]
         )
-        possible = draws[(draws[:, 1] <= 1.0) & (draws[:, 2] > 0)]
-        return cls(possible[:, 1], possible[:, 2], possible[:, 0], first, last)
+        forms = np.repeat(np.arange(len(counts)), counts)
+        is_possible = (draws[:, 0] <= 1.0) & (draws[:, 1] > 0)
+        return cls(draws[is_possible, 0], draws[is_possible, 1], forms[is_possible], unit)
 
     def at(self, rows: float) -> Floats:
-        """Return the score of each curve for this many train rows, shape (D,)."""
-        falls = np.array([_falls(number, np.array([rows]), self.first_rows, self.last_rows)[0] for number in range(len(_forms()))])
-        return self.ceilings - self.drops * falls[self.forms.astype(int)]
+        """Return the score of each curve at this many train rows, shape (D,)."""
+        falls = np.array([form.fall(np.array([rows / self.unit]))[0] for form in _forms()])
+        return self.ceilings - self.drops * falls[self.forms]
 
-    def rows_to(self, target: float) -> Floats:
-        """Return the train rows that each curve needs to reach a score, shape (D,); infinity where it never does."""
+    def rows_to(self, target: float | Floats) -> Floats:
+        """Return the train rows at which each curve reaches a score, shape (D,); infinity where it never does."""
         share = (self.ceilings - target) / self.drops
         rows = np.full(len(share), np.inf)
-        for number in range(len(_forms())):
+        for number, form in enumerate(_forms()):
             own = (self.forms == number) & (share > 0)
-            rows[own] = _unfall(number, share[own], self.first_rows, self.last_rows)
+            rows[own] = form.unfall(share[own]) * self.unit
         return rows
 
 
-def _forms() -> list[tuple[str, float, float, float]]:
-    powers = [("power", power, 0.0, 1 / len(POWERS)) for power in POWERS.tolist()]
-    others = [("exp", scale, stretch, 1 / (len(SCALES) * len(STRETCHES))) for scale in SCALES.tolist() for stretch in STRETCHES]
-    return powers + others
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A falling function of rows, and its inverse."""
+
+    fall: Callable[[Floats], Floats]
+    unfall: Callable[[Floats], Floats]
 
 
-def _falls(number: int, rows: Floats, first: float, last: float) -> Floats:
-    kind, value, stretch, _ = _forms()[number]
-    if kind == "power":
-        return (rows / first) ** -value
-    return np.exp(-((rows / (value * last)) ** stretch) + (first / (value * last)) ** stretch)
+@cache
+def _forms() -> tuple[_Form, ...]:
+    forms = []
+    for scale in SCALES.tolist():
+        for shape in SHAPES.tolist():
+            forms += [_hill(scale, shape), _stretched(scale, shape)]
+    return tuple(forms)
 
 
-def _unfall(number: int, share: Floats, first: float, last: float) -> Floats:
-    kind, value, stretch, _ = _forms()[number]
-    with np.errstate(over="ignore", divide="ignore"):
-        if kind == "power":
-            return first * share ** (-1 / value)
-        inner = (first / (value * last)) ** stretch - np.log(share)
-        return value * last * np.maximum(inner, 0.0) ** (1 / stretch)
+def _hill(scale: float, shape: float) -> _Form:
+    """Like a power law far beyond the scale, and flat far before it."""
+
+    def fall(x):
+        return 1 / (1 + (x / scale) ** shape)
+
+    def unfall(y):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return scale * np.maximum(1 / y - 1, 0.0) ** (1 / shape)
+
+    return _Form(fall, unfall)
+
+
+def _stretched(scale: float, shape: float) -> _Form:
+    def fall(x):
+        return np.exp(-((x / scale) ** shape))
+
+    def unfall(y):
+        return scale * np.maximum(-np.log(np.maximum(y, 1e-300)), 0.0) ** (1 / shape)
+
+    return _Form(fall, unfall)
 
 
 def resampled_scores(statistics: Sequence[PairedStatistics], *, seed: int) -> tuple[Floats, Floats]:
-    """Return scores (S,) and resampled (B, S)."""
+    """Return the score of each of several models, shape (S,), and the scores on resamples of the rows, shape (B, S).
+
+    The same resamples for all models, so that what they have in common cancels out where they are compared.
+
+    Args:
+        statistics: of each model on the same rows, as the first of its pair; at least one.
+        seed: of the resamples.
+    """
     rng = np.random.default_rng(seed)
-    rows = statistics[0].statistics.shape[1]
-    counts = rng.multinomial(rows, np.full(rows, 1 / rows), size=RESAMPLES).astype(np.float64)
-    point = np.array([each.value(each.statistics[0].sum(axis=0)) for each in statistics])
-    return point, np.stack([each.value(counts @ each.statistics[0]) for each in statistics], axis=1)
+    strata = statistics[0].strata
+    counts = np.zeros((RESAMPLES, statistics[0].statistics.shape[1]))
+    for members in (
+        [np.arange(counts.shape[1])] if strata is None else [np.flatnonzero(strata == k) for k in np.unique(strata)]
+    ):
+        counts[:, members] = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), size=RESAMPLES)
+    scores = np.array([float(each.value(each.statistics[0].sum(axis=0))) for each in statistics])
+    return scores, np.stack([each.value(np.tensordot(counts, each.statistics[0], 1)) for each in statistics], axis=1)
