@@ -15,8 +15,9 @@ from .frozen_rows import FrozenRows
 __all__ = ["FORECAST_RECORD", "CurveForecast", "LabelPrice"]
 
 FOLDS = 5
-POINTS = 8
-LEAST_ROWS, LEAST_TRAIN_ROWS = 40, 20
+POINTS = 7
+LEAST_ROWS, LEAST_ROWS_PER_LABEL, LEAST_TRAIN_ROWS = 40, 5, 20
+"""With fewer, macro-F1 is far too low to carry a curve on from."""
 LEAST_RANDOM_ROWS = 100
 NEXT_LABELS = 100
 SMALL_GAIN = 0.005
@@ -66,12 +67,13 @@ class CurveForecast:
         notes: sentences about reasons to trust the curve less.
 
     Raises:
-        ValueError: there are under 40 rows, or nothing can be learned from them.
+        ValueError: there are under 40 rows, or under 5 per label, or nothing can be learned from them.
     """
 
     def __init__(self, rows: FrozenRows, labels: int, lead: Floats, *, seed: int) -> None:
-        if len(rows.rows) < LEAST_ROWS:
-            raise ValueError(f"{len(rows.rows)} rows found; a learning curve takes {LEAST_ROWS}")
+        least = max(LEAST_ROWS, LEAST_ROWS_PER_LABEL * rows.label_count)
+        if len(rows.rows) < least:
+            raise ValueError(f"{len(rows.rows)} rows of {rows.label_count} labels found; a learning curve takes {least}")
         folds = rows.folds(FOLDS)
         if len(folds) < 2:
             raise ValueError("nothing can be learned from these rows yet")

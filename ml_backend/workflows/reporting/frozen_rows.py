@@ -100,6 +100,11 @@ class FrozenRows:
         return self._trainer.objective.measure.metric
 
     @property
+    def label_count(self) -> int:
+        """The number of labels that rows have."""
+        return len({label for target in self.targets for label in self.served.kind.labels_in(target or ())})
+
+    @property
     def targets(self) -> Sequence[Target | None]:
         """What people answered, per row."""
         return self._reviewed.targets

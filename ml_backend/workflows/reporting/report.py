@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...atomic_files import atomic_text
-from ...domain.example import first_rows
+from ...domain.example import Row, first_rows
 from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...domain.snapshot import Snapshot, Split
@@ -56,10 +56,10 @@ def report_on_project(
     """
     report(Progress(0.0, "reading", "reviewed tasks"))
     snapshot = export_project(services, project, is_for_training=False)
-    rows = _rows(snapshot)
+    rows, labeled = _rows(snapshot)
     held_out = frozenset(row.task_id for row, split in rows if split.is_held_out)
-    work = work_in_events(services.database.events.by_annotation(project.id), [row for row, _ in rows], held_out)
-    return _Reporter(services, snapshot, rows, work, project, report).to_json(target)
+    work = work_in_events(services.database.events.by_annotation(project.id), labeled, held_out)
+    return _Reporter(services, snapshot, rows, labeled, work, project, report).to_json(target)
 
 
 def report_on_export(
@@ -78,8 +78,8 @@ def report_on_export(
         EncoderError: the base model cannot be loaded.
     """
     snapshot = export_file(services, export, label_config, services.options.labels.split)
-    rows = _rows(snapshot)
-    return _Reporter(services, snapshot, rows, work_in_rows(row for row, _ in rows), None, report).to_json(target)
+    rows, labeled = _rows(snapshot)
+    return _Reporter(services, snapshot, rows, labeled, work_in_rows(labeled), None, report).to_json(target)
 
 
 def write_report(report: Mapping[str, Any], folder: Path) -> ReportFiles:
@@ -101,6 +101,7 @@ class _Reporter:
     services: Services
     snapshot: Snapshot
     rows: Sequence[SplitRow]
+    labeled: Sequence[Row]
     work: Sequence[LabelWork]
     project: Project | None
     report: ProgressCallback
@@ -115,8 +116,8 @@ class _Reporter:
         seconds = effects["seconds"] if effects else None
         saved_s = None if seconds is None else -seconds["difference"]
         costs = times.to_json(options.expert_hour_price)
-        per_label = costs["human_s"] / costs["labels"] if costs["labels"] and costs["human_s"] else float("nan")
-        price = LabelPrice(per_label, options)
+        # Skipped tasks, second looks and further annotators of a task are part of what a reviewed task takes.
+        price = LabelPrice(costs["human_s"] / len(self.labeled) if costs["human_s"] else float("nan"), options)
         controls, frozen = self._controls(plan, price, target)
         rounds = []
         if project is not None:
@@ -197,7 +198,7 @@ class _Reporter:
         """Return what each annotator's labels took, and how often others gave the same answer."""
         same: Counter[str] = Counter()
         shared: Counter[str] = Counter()
-        for row, _ in self.rows:
+        for row in self.labeled:
             for own, other in permutations(row.labels, 2):
                 shared[own.annotator] += 1
                 same[own.annotator] += own.targets == other.targets
@@ -211,7 +212,8 @@ class _Reporter:
         ]
 
 
-def _rows(snapshot: Snapshot) -> list[SplitRow]:
-    """Return the first row of each reviewed task, with its split."""
+def _rows(snapshot: Snapshot) -> tuple[list[SplitRow], list[Row]]:
+    """Return the first row of each task with an agreed answer, with its split; and these with those without one."""
     folder = SnapshotFolder(snapshot.path)
-    return [(row, split) for split in Split for row in first_rows(folder.rows(split)).values()]
+    rows = [(row, split) for split in Split for row in first_rows(folder.rows(split)).values()]
+    return rows, [*(row for row, _ in rows), *folder.unresolved()]
