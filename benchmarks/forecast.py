@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,11 +155,13 @@ def measured(data: Data, seeds: Sequence[int], encoder: TextEncoder) -> list[Cut
             low, middle, high = (None if more is None else number + more for more in forecast["labels"])
             # Where the curve is flat, several numbers of rows reach the score; the first of them is the true one.
             first = int(np.argmax(truth >= target - 1e-9))
-            count = grid[0] if first == 0 else np.exp(
-                np.interp(target, truth[first - 1 : first + 1], np.log(grid[first - 1 : first + 1]))
+            count = (
+                grid[0]
+                if first == 0
+                else np.exp(np.interp(target, truth[first - 1 : first + 1], np.log(grid[first - 1 : first + 1])))
             )
             cuts.append(Cut(number, float(count), float("inf") if low is None else low, middle, high))
-            print(data.name, seed, number, cuts[-1], flush=True, file=__import__("sys").stderr)
+            print(data.name, seed, number, cuts[-1], file=sys.stderr)
     return cuts
 
 
@@ -173,9 +176,7 @@ def true_scores(
     return rows.scores(answers, scored).values.tolist()
 
 
-def frozen(
-    data: Data, served: ServedControl, places: Sequence[int], encoder: TextEncoder, seed: int
-) -> FrozenRows:
+def frozen(data: Data, served: ServedControl, places: Sequence[int], encoder: TextEncoder, seed: int) -> FrozenRows:
     """These rows as a report sees them."""
     rows = [
         (Row(str(i), int(i), {"text": data.pairs[i][0]}, {CONTROL: data.pairs[i][1]}, (), Provenance(())), Split.TRAIN)

@@ -2,11 +2,10 @@
 
 The curve is F1(m) = a - b / (1 + (m / s)^d) for m train rows, the form of Morgan, Mercer and Flodin (1975), which did
 best on most of many curves (Viering and Loog 2023, "The Shape of Learning Curves"): a power law far beyond s, and
-steepest in its middle where there are many labels. Points that are measured fix neither s nor d, and what each choice of
-them says far away differs more than how well it fits. So a grid of them is weighted by how well each explains the points,
-and the spread among them is part of the interval (Bayesian model averaging, Hoeting et al. 1999). Given s and d, a and b
-are those of a linear regression with correlated errors, so there is nothing to optimise, and nothing that fails to
-converge.
+steepest in its middle where there are many labels. Measured points fix neither s nor d, and what each choice of them
+says far away differs more than how well it fits. So a grid of them is weighted by how well each explains the points, and
+the spread among them is part of the interval (Bayesian model averaging, Hoeting et al. 1999). Given s and d, a and b are
+those of a linear regression with correlated errors: there is nothing to optimise, and nothing that fails to converge.
 """
 
 from collections.abc import Sequence
@@ -23,9 +22,9 @@ SCALES = np.geomspace(0.02, 20.0, 16)
 """Values of s, as multiples of the largest number of rows that was measured."""
 SHAPES = np.array([0.4, 0.55, 0.75, 1.0, 1.35, 1.8])
 """Values of d."""
-# The values below were chosen on draws of data that are not those of the published figures: see benchmarks/forecast.py.
+# These were chosen on other draws of the data than those of the published figures: see benchmarks/forecast.py.
 CEILING, CEILING_SPREAD = 0.2, 0.12
-"""What of the present error stays for ever, before the points say more: mean and standard deviation, as shares of it."""
+"""The share of the present error that stays for ever, before the points say more: mean and standard deviation."""
 DROP, DROP_SPREAD = 0.3, 0.5
 """The same for what the smallest number of rows lacks to the ceiling, in F1."""
 INFLATION = 2.5

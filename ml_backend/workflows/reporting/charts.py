@@ -28,16 +28,16 @@ def curve_chart(control: _Json) -> str:
     """Return the learning curve: measured points, where it goes with its 90% interval, and the target."""
     import altair as alt
 
-    metric, forecast = control["metric"], control["forecast"]
-    scores = [each[name] for each in control["band"] for name in ("low", "high")]
+    metric, forecast, lead = control["metric"], control["forecast"], control["lead"][1]
+    points = [_shifted(each, lead) for each in control["points"]]
+    scores = [each[name] for each in (*control["band"], *points) for name in ("low", "high")]
     lowest, highest = min(scores), max([*scores, forecast["target"]])
     scale = alt.Scale(domain=[max(0.0, lowest - 0.02), min(1.0, highest + 0.03)], nice=False, zero=False)
     rows = alt.X("labels:Q").scale(zero=False, nice=False).axis(format=",d", grid=False, tickCount=6).title("labels")
     now = [{"labels": control["labels_now"], "title": f"today: {control['labels_now']:,} labels"}]
     aim = [{"target": forecast["target"], "words": f"target {forecast['target']:.2f}"}]
     band = alt.Chart(alt.InlineData(values=list(control["band"])))
-    points = [each | {"title": _point_words(each, metric)} for each in control["points"]]
-    measured = alt.Chart(alt.InlineData(values=points))
+    measured = alt.Chart(alt.InlineData(values=[each | {"title": _point_words(each, metric)} for each in points]))
     chart = alt.layer(
         band.mark_area(color=BAND).encode(
             x=rows, y=alt.Y("low:Q", scale=scale).title(metric).axis(format=".2f", tickCount=5), y2="high:Q"
@@ -86,6 +86,11 @@ def rounds_chart(rounds: Sequence[_Json], metric: str) -> str:
         ),
     ).properties(width=WIDTH, height=HEIGHT * 3 // 4)
     return _coloured(svg_of(chart, f"{metric} on blind rows, round by round"))
+
+
+def _shifted(point: _Json, lead: float) -> dict[str, Any]:
+    """Return a point as the model that serves would have it."""
+    return {**point, **{name: min(point[name] + lead, 1.0) for name in ("low", "score", "high")}}
 
 
 def _point_words(point: _Json, metric: str) -> str:

@@ -23,6 +23,8 @@ NEXT_LABELS = 100
 SMALL_GAIN = 0.005
 INTERVAL = (0.05, 0.5, 0.95)
 BAND_POINTS, FARTHEST = 40, 3.0
+MOST_TIMES = 10
+"""How many times today's labels a forecast may name; beyond that it is left open."""
 FORECAST_RECORD = ""
 """How often such forecasts were right on data where the truth is known; docs/quality.md has the figures."""
 
@@ -73,7 +75,9 @@ class CurveForecast:
     def __init__(self, rows: FrozenRows, labels: int, lead: Floats, *, seed: int) -> None:
         least = max(LEAST_ROWS, LEAST_ROWS_PER_LABEL * rows.label_count)
         if len(rows.rows) < least:
-            raise ValueError(f"{len(rows.rows)} rows of {rows.label_count} labels found; a learning curve takes {least}")
+            raise ValueError(
+                f"{len(rows.rows)} rows of {rows.label_count} labels found; a learning curve takes {least}"
+            )
         folds = rows.folds(FOLDS)
         if len(folds) < 2:
             raise ValueError("nothing can be learned from these rows yet")
@@ -119,7 +123,7 @@ class CurveForecast:
         """Return the curve, the forecast for a target, and what the next labels buy, as a JSON object."""
         total = self._curve.rows_to(target - self._lead) * self._labels_per_row
         more = np.maximum(np.asarray(np.quantile(total, INTERVAL, method="inverted_cdf")) - self._labels, 0.0)
-        wanted = [None if np.isinf(each) else round(float(each)) for each in more]
+        wanted = [round(each) if each <= MOST_TIMES * self._labels else None for each in more.tolist()]
         gain = np.quantile(self.score_at(self._labels + NEXT_LABELS) - self.score_at(self._labels), INTERVAL)
         hours = price.hours(NEXT_LABELS)
         per_hour = float(gain[1]) / hours if hours else None
@@ -139,7 +143,7 @@ class CurveForecast:
                 "labels": wanted,
                 "hours": [None if each is None else price.hours(each) for each in wanted],
                 "price": [None if each is None else price.price(each) for each in wanted],
-                "never": round(float(np.isinf(total).mean()), 3),
+                "never": round(float((total > MOST_TIMES * self._labels).mean()), 3),
             },
             "next": {
                 "labels": NEXT_LABELS,

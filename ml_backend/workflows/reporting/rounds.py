@@ -9,10 +9,11 @@ from ...arrays import Bools, Floats
 from ...domain.annotation import Annotation
 from ...domain.example import Row, SelectedBy, Target
 from ...domain.job import Job
-from ...domain.model import ModelVersion
+from ...domain.model import Method, ModelVersion
 from ...domain.ports import Predictor
 from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
+from ...domain.snapshot import Split
 from ...errors import LabelloopError
 from ...measuring.learning_curve import resampled_scores
 from ...tasks import ServingPlan
@@ -84,13 +85,13 @@ def lead_of(
 ) -> Floats:
     """Return how much better the serving version answers the test rows than a regression on the same train rows.
 
-    Drawn from its interval, shape (B,); zeros where no version serves, or there are too few test rows to tell.
+    Drawn from its interval, shape (B,); zero where no tuned version serves, or there are too few test rows to tell.
     """
     from ...measuring.measures.base import Measure
 
-    scored = np.array([i for i, (_, split) in enumerate(rows.rows) if split == "test"], dtype=np.int64)
+    scored = np.array([i for i, (_, split) in enumerate(rows.rows) if split is Split.TEST], dtype=np.int64)
     train = np.flatnonzero(~rows.is_held_out)
-    if version is None or len(scored) < LEAST_BLIND_ROWS * 5:
+    if version is None or version.method is Method.REGRESSION or len(scored) < LEAST_BLIND_ROWS * 5:
         return np.zeros(1)
     try:
         predictor = services.load_predictor(services.versions.at_hand(version).path)

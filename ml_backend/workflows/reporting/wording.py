@@ -11,10 +11,6 @@ __all__ = ["advice", "forecast_sentence", "next_sentence", "pair_words"]
 
 _Json = Mapping[str, Any]
 
-SURE = 0.95
-"""Share of the curves that fit from which something is said without a maybe."""
-FEW_PERCENT = 0.005
-
 
 def forecast_sentence(control: _Json, currency: str) -> str:
     """Return what the target costs."""
@@ -23,15 +19,19 @@ def forecast_sentence(control: _Json, currency: str) -> str:
     if high == 0:
         return f"{target} is reached already."
     if low is None:
-        return f"{target} is out of reach: hardly a curve that fits the labels so far ever gets there."
+        return f"{target} is out of reach: hardly a curve that fits the labels so far gets there."
     if middle is None:
-        never = f"{forecast['never']:.0%} of the curves that fit never get there"
-        return f"{target} may be out of reach: it costs {low:,} more labels at the very least, and {never}."
+        least = (
+            f"it costs {_count(low)} more labels at the very least" if low else "nothing rules out that it is reached"
+        )
+        never = f"{forecast['never']:.0%} of the curves that fit do not get there with ten times the labels"
+        return f"{target} may be out of reach: {least}, and {never}."
     spent = _spent(forecast["hours"][1], forecast["price"][1], currency)
-    most_likely = f"most likely {middle:,}" + (f": {spent}" if spent else "")
+    likely = f"most likely {_count(middle)}" if middle else "most likely none"
+    likely += f": {spent}" if spent and middle else ""
     if high is None:
-        return f"{target} costs {low:,} more labels or more, {most_likely}; how many more is open."
-    return f"{target} costs {low:,} to {high:,} more labels, {most_likely}."
+        return f"{target} costs {_count(low)} more labels or more, {likely}; how many at most is open."
+    return f"{target} costs {_count(low)} to {_count(high)} more labels, {likely}."
 
 
 def next_sentence(control: _Json, currency: str) -> str:
@@ -86,7 +86,7 @@ def _about_prelabels(effects: _Json | None) -> Iterator[str]:
         if names:
             yield (
                 f"Of these labels the pre-label {what}: {listed(names, 10)}. "
-                f"{PREFIX}PRELABELS_OFF={','.join(names)} leaves such tasks to people alone."
+                f'{PREFIX}PRELABELS_OFF="{",".join(names)}" leaves such tasks to people alone.'
             )
 
 
@@ -100,6 +100,12 @@ def _about_labels(report: _Json) -> Iterator[str]:
         yield f"{costs['without_time']:,} labels carry no time; they count as their annotator's mean, or not at all."
     if costs["breaks"]:
         yield f"{costs['breaks']:,} labels held a break; each counts as its annotator's mean."
+
+
+def _count(labels: int) -> str:
+    """Return a number of labels as exactly as a forecast is: two digits."""
+    digits = max(len(str(labels)) - 2, 0)
+    return f"{round(labels, -digits):,}"
 
 
 def _score(value: float) -> str:

@@ -60,9 +60,7 @@ def simulation(tmp_path_factory: pytest.TempPathFactory, base_model: str) -> Sim
         _answer(services, task, tickets[task["data"]["text"]], rng)
     blind = {
         task["id"]: split.is_held_out
-        for task, split in zip(
-            services.studio.tasks.values(), splits_of(services, project, list(tickets)), strict=True
-        )
+        for task, split in zip(services.studio.tasks.values(), splits_of(services, project, list(tickets)), strict=True)
     }
     wrong = sum(answers[text] != each.label for text, each in tickets.items()) / len(tickets)
     return Simulation(services, project, blind, wrong)
@@ -138,7 +136,9 @@ def test_the_forecast_and_the_pairs_stand_in_json_and_page(report: dict[str, Any
     assert report["forecast"]["target"] == 0.9
     assert report["controls"][0]["forecast_words"].split(",")[0] in page.replace("&#39;", "'")
     assert "<script" not in page
-    assert "//" not in page.replace("http://www.w3.org/", "").replace(report["project_url"], ""), "it needs nothing else"
+    assert "//" not in page.replace("http://www.w3.org/", "").replace(report["project_url"], ""), (
+        "it needs nothing else"
+    )
 
 
 def test_no_held_out_task_is_quoted(simulation: Simulation, report: dict[str, Any]) -> None:
