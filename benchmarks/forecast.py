@@ -7,10 +7,10 @@ The folders hold `train.csv` of Banking77 (Casanueva et al. 2020, CC BY 4.0) and
 the demo are always there.
 
 For every seed the rows are put in a random order and some are kept apart. The truth is the mean over the seeds of the
-curve of regressions on the first m rows, scored on the rows kept apart, made monotone. At every cut point, `labelloop
-report`'s forecast sees the first n rows alone. It is asked for the score that n times a random factor from 1.2 to 4 rows
-really reach, and is right where its 90% interval holds that number of rows. An interval without an upper end is counted
-apart. Seeds below 100 were used to choose the constants in `measuring/learning_curve.py`.
+curve of regressions on the first m rows, scored on the rows kept apart, made monotone. At every cut point, the forecast
+of `labelloop report` sees the first n rows alone. It is asked for the score that n times a random factor from 1.2 to 4
+rows really reach, and is right where its 90% interval holds that number of rows. An interval without an upper end is
+counted apart. Seeds below 100 were used to choose the constants in `measuring/learning_curve.py`.
 """
 
 import argparse

@@ -3,9 +3,10 @@
 The curve is F1(m) = a - b / (1 + (m / s)^d) for m train rows, the form of Morgan, Mercer and Flodin (1975), which did
 best on most of many curves (Viering and Loog 2023, "The Shape of Learning Curves"): a power law far beyond s, and
 steepest in its middle where there are many labels. Measured points fix neither s nor d, and what each choice of them
-says far away differs more than how well it fits. So a grid of them is weighted by how well each explains the points, and
-the spread among them is part of the interval (Bayesian model averaging, Hoeting et al. 1999). Given s and d, a and b are
-those of a linear regression with correlated errors: there is nothing to optimise, and nothing that fails to converge.
+says far away differs more than how well it fits. So a grid of them is weighted by how well each explains the points,
+and the spread among them is part of the interval (Bayesian model averaging, Hoeting et al. 1999). Given s and d, a and
+b are those of a linear regression with correlated errors: there is nothing to optimise, and nothing that fails to
+converge.
 """
 
 from collections.abc import Sequence
