@@ -1,4 +1,5 @@
 """Every setting, in groups that are passed on as they are. Plain values: `config` alone reads the environment."""
+# Longer than 400 lines because every setting stands here, and nowhere else.
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -281,7 +282,7 @@ class FeedbackOptions(_Group):
 
 
 class CostOptions(_Group):
-    """What labels and machines cost, and when more labels stop paying."""
+    """Prices of labels and machines, and when more labels stop paying."""
 
     expert_hour_price: float = _setting(
         0.0, "Price of an expert's hour, for `labelloop report`; 0: hours alone are shown.", ge=0, allow_inf_nan=False

@@ -16,7 +16,7 @@ __all__ = ["mean_interval", "work_seconds"]
 LARGEST_SCORE = 3.5
 MAD_OF_NORMAL = 0.6745
 LEAST_DEVIATION = 0.1
-"""Of the logarithm: times that hardly differ must not make outliers of those that differ by a tenth."""
+"""The least deviation of the logarithm: times that hardly differ must not make outliers of slightly longer ones."""
 LEAST_TIMES = 20
 """With fewer, an annotator's fence is that of all annotators."""
 CONFIDENCE = 0.95

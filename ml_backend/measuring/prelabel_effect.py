@@ -1,4 +1,4 @@
-"""What seeing the model's answer changes: the experiment that held-out tasks make of every project.
+"""The effect of seeing the model's answer: an experiment that held-out tasks make of every project.
 
 Which tasks are blind is decided by a hash of their text, so blind tasks are a random sample, and the others differ from
 them in nothing but the pre-label, unless something else chose which of the others were answered. Within strata of what

@@ -18,7 +18,7 @@ COLOURS = {
     "#3451b3": "var(--band)",
     "#c2553a": "var(--signal)",
 }
-"""What charts are drawn with, and the page's names for it."""
+"""The colours that charts are drawn with, and the page's names for them."""
 TEXT, SOFT, LINE, ACCENT, BAND, SIGNAL = COLOURS
 COLOUR = re.compile("|".join(COLOURS))
 WIDTH, HEIGHT = 640, 260

@@ -1,4 +1,4 @@
-"""What pre-labels save, and whether people follow them: shown against blind tasks of the same project."""
+"""Compare tasks that were shown with a pre-label with blind ones: what it saves, and whether people follow it."""
 
 import logging
 from bisect import bisect_right

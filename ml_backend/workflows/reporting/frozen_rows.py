@@ -106,7 +106,7 @@ class FrozenRows:
 
     @property
     def targets(self) -> Sequence[Target | None]:
-        """What people answered, per row."""
+        """The answers that people gave, per row."""
         return self._reviewed.targets
 
     def folds(self, count: int) -> list[Fold]:

@@ -1,4 +1,4 @@
-"""Where the remaining error sits: which labels are missed or mixed up, with tasks to read."""
+"""Find where the remaining error sits: which labels are missed or mixed up, with tasks to read."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence

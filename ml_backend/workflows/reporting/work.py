@@ -63,7 +63,7 @@ def work_in_events(
 ) -> list[LabelWork]:
     """Return the work that a project's events tell of, in the order of time.
 
-    A second look at a flagged label is work of its own kind: Label Studio adds its seconds to those of the first, from
+    A second look at a flagged label is work of another kind: Label Studio adds its seconds to those of the first, from
     which they are taken apart again.
 
     Args:
