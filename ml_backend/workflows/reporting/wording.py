@@ -28,11 +28,11 @@ def forecast_sentence(control: _Json, currency: str) -> str:
         return f"{target} may be out of reach: {least}, and {never}."
     spent = _spent(forecast["hours"][1], forecast["price"][1], currency)
     likely = f"most likely {_count(middle)}" + (f": {spent}" if spent else "") if middle else "most likely none"
-    most = "how many at most is open" if high is None else f"at most {_count(high)}"
     if low == 0:
-        return f"{target} may be reached already; more labels that it costs: {likely}; {most}."
+        most = "how many it takes at most is open" if high is None else f"it takes {_count(high)} at most"
+        return f"{target} costs more labels, {likely}. It may be reached already; {most}."
     if high is None:
-        return f"{target} costs {_count(low)} more labels or more, {likely}; {most}."
+        return f"{target} costs {_count(low)} more labels or more, {likely}; how many at most is open."
     return f"{target} costs {_count(low)} to {_count(high)} more labels, {likely}."
 
 

@@ -28,7 +28,10 @@ def _control(labels: list[int | None], **following: Any) -> dict[str, Any]:
             [312, 366, None],
             "macro-F1 .90 costs 310 more labels or more, most likely 370: 6.1 expert hours; how many at",
         ),
-        ([0, 366, 900], "macro-F1 .90 may be reached already; more labels that it costs: most likely 370"),
+        (
+            [0, 366, 900],
+            "macro-F1 .90 costs more labels, most likely 370: 6.1 expert hours. It may be reached already; it takes",
+        ),
         ([312, None, None], "macro-F1 .90 may be out of reach: it costs 310 more labels at the very least, and 60%"),
         ([None, None, None], "macro-F1 .90 is out of reach"),
         ([0, 0, 0], "macro-F1 .90 is reached already."),
