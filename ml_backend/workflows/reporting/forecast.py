@@ -12,7 +12,7 @@ from ...measuring.learning_curve import LearningCurve
 from ...options import CostOptions
 from .frozen_rows import FrozenRows
 
-__all__ = ["FORECAST_RECORD", "CurveForecast", "LabelPrice"]
+__all__ = ["CurveForecast", "LabelPrice"]
 
 FOLDS = 5
 POINTS = 7
@@ -25,8 +25,6 @@ INTERVAL = (0.05, 0.5, 0.95)
 BAND_POINTS, FARTHEST = 40, 3.0
 MOST_TIMES = 10
 """How many times today's labels a forecast may name; beyond that it is left open."""
-FORECAST_RECORD = ""
-"""How often such forecasts were right on data where the truth is known; docs/quality.md has the figures."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from ...domain.readable import readable, shortened
 from ...measuring.evaluation import ClassMetrics, Evaluation
 from .frozen_rows import FrozenRows
 
-__all__ = ["NOTHING", "mistakes_to_json"]
+__all__ = ["mistakes_to_json"]
 
 NOTHING = ""
 """Stands in a pair for no label at all: something was missed, or is too much."""

@@ -30,7 +30,7 @@ from .work import LabelWork, WorkTimes, work_in_events, work_in_rows
 if TYPE_CHECKING:
     from ...models.text.torch_encoder import TextEncoder
 
-__all__ = ["ReportFiles", "report_on_export", "report_on_project", "write_report"]
+__all__ = ["report_on_export", "report_on_project", "write_report"]
 
 
 class ReportFiles:

@@ -5,7 +5,6 @@ from typing import Any
 
 from ...domain.readable import listed
 from ...options import PREFIX
-from .mistakes import NOTHING
 
 __all__ = ["advice", "forecast_sentence", "next_sentence", "pair_words"]
 
@@ -58,9 +57,9 @@ def pair_words(pair: _Json) -> str:
     given, answered = pair["given"], pair["answered"]
     if given == answered:
         return f"{given} in other places"
-    if answered == NOTHING:
+    if not answered:
         return f"{given}, missed"
-    return f"{answered}, too much" if given == NOTHING else f"{given} taken for {answered}"
+    return f"{given} taken for {answered}" if given else f"{answered}, too much"
 
 
 def advice(report: _Json) -> list[str]:
