@@ -134,6 +134,16 @@ def test_calibrated_labels_change_with_slope_and_offset_and_the_answer_with_its_
     assert unsure.score == pytest.approx(1 / (1 + np.exp(-(np.log(plain.score / (1 - plain.score)) - 1))))
 
 
+def test_offsets_decide_between_labels_and_leave_their_confidences() -> None:
+    logits = np.log(np.array([[0.6, 0.3, 0.1], [0.9, 0.06, 0.04]], dtype=np.float32))
+
+    favoured = SoftmaxDecoder(labels=LABELS, offsets=(0.0, 1.0, 0.0)).answers(logits, nothing_read(2))
+
+    assert [answer.target for answer in favoured] == ["late", "angry"]
+    assert favoured[0].score == pytest.approx(0.3)
+    assert favoured[0].scores == pytest.approx({"angry": 0.6, "late": 0.3, "lost": 0.1})
+
+
 @given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3), min_size=1, max_size=8))
 def test_confidences_are_probabilities_whatever_the_logits(rows: list[list[float]]) -> None:
     logits = np.array(rows, dtype=np.float32)
@@ -141,6 +151,7 @@ def test_confidences_are_probabilities_whatever_the_logits(rows: list[list[float
     for decoder in (
         SigmoidDecoder(labels=LABELS, slope=3.0, offset=-1.0),
         SoftmaxDecoder(labels=LABELS, temperature=0.05),
+        SoftmaxDecoder(labels=LABELS, temperature=0.05, offsets=(-1.0, 0.0, 2.0)),
     ):
         for answer in decoder.answers(logits, nothing_read(len(rows))):
             assert all(0 <= score <= 1 for score in (answer.score, *answer.scores.values()))
