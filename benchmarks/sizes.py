@@ -4,14 +4,14 @@
     python -m benchmarks.sizes --render [--results FILE]
 
 A cell is a kind of text, a number of classes, a mean number of rows per class, and whether classes are equally
-frequent or the most frequent one has twenty times the rows of the rarest. In every draw of a cell, the same rows train a
-regression, LoRA with several numbers of passes, all weights (`full`), and whatever `labelloop train` chooses by itself
-(`auto`).
+frequent or the most frequent one has twenty times the rows of the rarest. In every draw of a cell, the same rows train
+a regression, LoRA with several numbers of passes, all weights (`full`), and whatever `labelloop train` chooses by
+itself (`auto`).
 
 Banking77 (Casanueva et al. 2020) and the single intents of NLU++ (Casanueva et al. 2022, folds 12 to 19 are the test)
 give cells of few classes the classes nearest to one drawn at random, which are hard to tell apart; the demo's tickets
-are all of one set, 530 to train on. Scores are macro-F1 on test rows that weigh as much as their class is frequent among
-the train rows. Every result is written to the file at once, so a run that ends early goes on where it was.
+are all of one set, 530 to train on. Scores are macro-F1 on test rows that weigh as much as their class is frequent
+among the train rows. Every result is written to the file at once, so a run that ends early goes on where it was.
 """
 
 import argparse
