@@ -278,7 +278,7 @@ class _Block:
         held_out = HeldOut.out_of_fold(
             trainer,
             self._encoded.weighted(np.concatenate([weights, np.ones(described)])),
-            self._unit_features(meter),
+            self._piece_features(meter),
             self._folds,
             tuned=tuned,
             observer=partial(self._observer, meter),
@@ -297,12 +297,11 @@ class _Block:
         return (len(self._encoded) - self._known_rows()) * ProgressMeter.FORWARD_SHARE
 
     def _known_rows(self) -> int:
-        """Return how many of the first rows are embedded already, since their unit is the whole text."""
-        is_whole = self._encoded.tokenised.places is None and self._encoded.tokenised.added is None
-        return len(self._reviewed.texts) if is_whole else 0
+        """Return how many of the first rows are embedded already, since a text is one piece."""
+        return len(self._reviewed.texts) if self._encoded.tokenised.is_plain else 0
 
-    def _unit_features(self, meter: ProgressMeter) -> Floats2d:
-        """Return the features of the encoded rows' units."""
+    def _piece_features(self, meter: ProgressMeter) -> Floats2d:
+        """Return the features of the encoded rows' pieces; with them, settle how the pieces of long texts decide."""
         if self._features is None:
             start = self._known_rows()
             tokenised = self._encoded.tokenised.take(np.arange(start, len(self._encoded)))
@@ -311,6 +310,10 @@ class _Block:
             count = meter.counter("embedding", message, work=texts_per_sequence * ProgressMeter.FORWARD_SHARE)
             computed = self._encoder.vectors(tokenised, on_rows=count)
             self._features = np.concatenate([self._text_features, computed]) if start else computed
+            usable = np.append(self._reviewed.is_usable, np.ones(len(self._encoded) - len(self._reviewed.texts), bool))
+            rows = np.flatnonzero(usable)
+            features = self._features[self._encoded.tokenised.pieces_of(rows)]
+            self._objective.settle_pooling(features, self._encoded.take(rows), c=AUDIT_C, seed=self._settings.seed)
         return self._features
 
     def _observer(self, meter: ProgressMeter, number: int) -> TrainingObserver:

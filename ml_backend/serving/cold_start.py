@@ -9,9 +9,12 @@ import numpy as np
 from ..arrays import Floats, Floats2d
 from ..domain.label_config import Label
 from ..domain.model import ScoredTarget
+from ..models.bundle.head import Head
 from ..models.decoders.base import decoder_of
 from ..models.text.confidence import confidences
 from ..models.text.encoder import Encoder
+from ..models.text.pooling import Pooling, pooled_logits
+from ..models.text.tokenised import TokenisedTexts
 from ..models.text.torch_encoder import TextEncoder
 from ..tasks import ServingPlan
 from .drafts import Writer, draft_answers
@@ -103,9 +106,10 @@ class ColdStartPredictor:
                     name: ColdStartPredictor.label_vectors(labels, self._encoder)
                     for name, labels in self._labels.items()
                 }
-        embedded = self._encoder.embed(texts)
+        tokenised = self._encoder.read(texts)
+        embedded = self._encoder.vectors(tokenised)
         return {
-            name: _scored(confidences(embedded @ vectors.T, TEMPERATURE), [each.value for each in self._labels[name]])
+            name: _scored(_closeness(vectors, embedded, tokenised), [each.value for each in self._labels[name]])
             for name, vectors in self._vectors.items()
         }
 
@@ -125,6 +129,12 @@ class ColdStartPredictor:
                 vectors[k] += _scaled(described[1:].mean(axis=0))
             vectors[k] = _scaled(vectors[k])
         return vectors
+
+
+def _closeness(labels: Floats2d, embedded: Floats2d, tokenised: TokenisedTexts) -> Floats:
+    """Confidence per text and label, shape (N, K): of a long text the sentences that are the closest decide."""
+    head = Head(labels / np.float32(TEMPERATURE), np.zeros(len(labels), dtype=np.float32))
+    return confidences(pooled_logits(head, embedded, tokenised, Pooling.STRONGEST), 1.0)
 
 
 def _scored(rows: Floats, values: Sequence[str]) -> list[ScoredTarget]:

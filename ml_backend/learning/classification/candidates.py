@@ -28,6 +28,7 @@ from ..rows.encoded import EncodedRows
 from ..rows.folds import Fold
 from .cross_validation import HeldOut
 from .frozen import frozen_encoder
+from .long_rows import most_telling
 from .plan import Plan
 from .settings import TrainingSettings
 from .trainer import Trainer
@@ -111,19 +112,19 @@ class HeadTraining:
     ) -> None:
         self.objective: Objective = Objective.of(data.head, data.labels)
         self.objective.prepare(encoder, data.train)
-        learned = len(data.learned(settings.description_weight))
+        described = len(data.learned(settings.description_weight)) - len(data.train)
         self._settings, self._context = settings, context
-        self._trainer = Trainer.for_rows(encoder, self.objective, settings, learned)
+        self._trainer = Trainer.for_rows(encoder, self.objective, settings, len(data.train) + described)
         self._rows = _Rows(data, self._trainer)
         self.checked_texts = self._rows.checked_texts
-        described = learned - len(data.train)
         self._plan = Plan.of(
             self.objective.strata(self._rows.sampled.rows.targets[: len(self._rows.sampled) - described]),
             settings,
             self._trainer.hyperparameters,
             described=described,
-            learned=learned,
+            learned=len(self._rows.learned),
             validation=len(data.validation),
+            read_share=self._rows.read_share,
         )
         self._meter = ProgressMeter(context.report, self._plan.work)
         self._held_out: HeldOut | None = None
@@ -136,6 +137,9 @@ class HeadTraining:
         """
         method = self._settings.method
         features = self._features()
+        self.objective.settle_pooling(
+            features[TRAIN], self._rows.sampled, c=self._trainer.hyperparameters.regression_c, seed=self._settings.seed
+        )
         head = self._trainer.regression(self._rows.sampled, features[TRAIN])
         folds_end = self._fit_into_time()
         plan = self._plan
@@ -194,25 +198,31 @@ class HeadTraining:
             texts[HeadTraining.VALIDATION] = self._rows.validation.tokenised
         features, is_known = self._context.checkpoints.arrays("features", partial(self._compute_features, texts))
         if is_known:
-            self._meter.skip(self._plan.embedded * ProgressMeter.FORWARD_SHARE)
+            self._meter.skip(self._plan.embedding_work)
         return features
 
     def _compute_features(self, texts: Mapping[str, TokenisedTexts]) -> dict[str, Floats2d]:
         with frozen_encoder(self._trainer.encoder, self._context.graphs, texts[TRAIN]) as encoder:
             return {
-                name: encoder.vectors(
-                    tokenised,
-                    on_rows=self._meter.counter("embedding", f"{{rows}} of {len(tokenised.sequences)} {name} texts"),
-                )
+                name: encoder.vectors(tokenised, on_rows=self._embedding_counter(name, tokenised))
                 for name, tokenised in texts.items()
             }
+
+    def _embedding_counter(self, name: str, tokenised: TokenisedTexts) -> Callable[[int], None]:
+        rows_per_sequence = tokenised.texts / max(len(tokenised.sequences), 1)
+        pieces = "texts" if len(tokenised.sequences) == tokenised.texts else "pieces of texts"
+        return self._meter.counter(
+            "embedding",
+            f"{{rows}} of {len(tokenised.sequences)} {name} {pieces}",
+            work=self._rows.read_share * rows_per_sequence * ProgressMeter.FORWARD_SHARE,
+        )
 
     def _fit_into_time(self) -> Deadline | None:
         """Leave out of the plan what the deadline leaves no time for; return the end of the folds."""
         deadline = self._context.deadline
         if deadline is None:
             return None
-        row_s = _seconds_per_row(self._trainer.encoder, self._rows.learned.tokenised, deadline.clock)
+        row_s = _seconds_per_row(self._trainer.encoder, self._rows.trained, deadline.clock)
         is_asked = self._settings.method is not Method.AUTO
         self._plan = plan = self._plan.within(deadline.left_s, row_s=row_s, is_asked=is_asked)
         self._trainer = replace(self._trainer, hyperparameters=plan.hyperparameters)
@@ -278,8 +288,10 @@ class _Candidates:
         """The regression on the features."""
         head, module = self._head, self._trainer.encoder.backbone.module
         share = (head.weight.size + head.bias.size) / sum(parameter.numel() for parameter in module.parameters())
-        checked = head.logits(self._exact.vectors(self._rows.checked))
-        return TrainedHead(Method.REGRESSION, head, None, head.logits(validation_features), checked, share)
+        decoder, rows = self._trainer.objective.decoder, self._rows
+        validation = decoder.logits(head, validation_features, rows.validation.tokenised)
+        checked = decoder.logits(head, self._exact.vectors(rows.checked), rows.checked)
+        return TrainedHead(Method.REGRESSION, head, None, validation, checked, share)
 
     def tuned(
         self,
@@ -299,7 +311,7 @@ class _Candidates:
         rows = self._rows
         with self._trainer.tuned(
             method,
-            rows.learned,
+            self._trainer.trimmed(rows.learned, self._features, self._head),
             self._trainer.first_head(rows.sampled, self._features, self._head),
             validation=rows.validation if stops_early else None,
             observer=observer,
@@ -308,7 +320,8 @@ class _Candidates:
         ) as (model, result):
             model.save(folder / method)
             validation = model.logits_of(rows.validation)
-            checked = model.head.logits(self._exact.vectors(rows.checked))
+            decoder = self._trainer.objective.decoder
+            checked = decoder.logits(model.head, self._exact.vectors(rows.checked), rows.checked)
             tuned = TrainedHead(method, model.head, folder / method, validation, checked, model.trainable_share)
             return tuned, result
 
@@ -318,7 +331,10 @@ class _Rows:
 
     Attributes:
         learned: train rows, then descriptions; a tuned model learns from them.
-        sampled: the ones of them that the regression learns from: all, or as many as fit into memory.
+        sampled: the ones of them that the regression learns from: all, or as many as fit into memory. Where texts have
+            many pieces, the tuned model learns from these as well, since their features say which pieces tell most.
+        trained: what a tuned model reads of the rows, up to which pieces of long texts it reads.
+        read_share: work of reading a row once, as a multiple of the work of reading what a tuned model learns of it.
         checked_texts: train texts, spread over all of them, that a bundle is checked with; tokenised, `checked`.
     """
 
@@ -326,8 +342,15 @@ class _Rows:
         encoder, objective, settings = trainer.encoder, trainer.objective, trainer.settings
         self.learned = learned = objective.encode(encoder, data.learned(settings.description_weight))
         self.validation = objective.encode(encoder, data.validation)
-        positions = objective.sample_for_regression(learned, np.random.default_rng(settings.seed))
+        described = len(learned) - len(data.train)
+        positions = objective.sample_for_regression(learned, np.random.default_rng(settings.seed), kept=described)
         self.sampled = learned if len(positions) == len(learned) else learned.take(positions)
+        self.trained, self.read_share = learned.tokenised, 1.0
+        if self.sampled.tokenised.has_windows:
+            self.learned = self.sampled
+            tokenised = self.sampled.tokenised
+            self.trained = tokenised.with_sequences(most_telling(tokenised, None, encoder.max_length_tokens))
+            self.read_share = tokenised.tokens / self.trained.tokens
         checked = np.arange(0, len(data.train), -(-len(data.train) // CHECKED_ROWS))
         self.checked_texts = tuple(data.train.texts[i] for i in checked)
         self.checked = learned.tokenised.take(checked)

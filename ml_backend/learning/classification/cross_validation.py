@@ -46,7 +46,7 @@ class HeldOut:
         """Logits of train rows from models that were trained without them, fold after fold.
 
         Args:
-            features: of the encoded rows' units, from the frozen encoder.
+            features: of the encoded rows' pieces, from the frozen encoder.
             tuned: the method that is tried beside the regression; None: the regression alone.
             observer: of tuning in the fold with this number, from 1.
             checkpoints: where every fold's logits are kept.
@@ -90,12 +90,15 @@ def _scored(
     deadline: Deadline | None,
 ) -> dict[str, Floats2d]:
     """Logits of a fold's scored rows, by method."""
-    part, part_features = encoded.take(fold.train), features[encoded.tokenised.units_of(fold.train)]
+    part, part_features = encoded.take(fold.train), features[encoded.tokenised.pieces_of(fold.train)]
     head = trainer.regression(part, part_features)
-    scored = encoded.tokenised.units_of(fold.scored)
-    logits: dict[str, Floats2d] = {Method.REGRESSION: head.logits(features[scored])}
+    scored, scored_features = encoded.tokenised.take(fold.scored), features[encoded.tokenised.pieces_of(fold.scored)]
+    logits: dict[str, Floats2d] = {Method.REGRESSION: trainer.objective.decoder.logits(head, scored_features, scored)}
     if tuned:
-        first = trainer.first_head(part, part_features, head)
-        with trainer.tuned(tuned, part, first, observer=observer, checkpoints=epochs, deadline=deadline) as (model, _):
-            logits[tuned] = model.logits(encoded.tokenised.take(fold.scored))
+        first, learned = trainer.first_head(part, part_features, head), trainer.trimmed(part, part_features, head)
+        with trainer.tuned(tuned, learned, first, observer=observer, checkpoints=epochs, deadline=deadline) as (
+            model,
+            _,
+        ):
+            logits[tuned] = model.logits(scored)
     return logits

@@ -31,6 +31,8 @@ class Plan:
         embedded: rows that features are computed of.
         learned: rows that a tuned model learns from.
         validation: rows that it is scored on, after every epoch where that decides.
+        read_share: work of reading a row once, as a multiple of the work of reading what is tuned on of it: long texts
+            are read to their end, and tuned on in part.
         cuts: what was left out for want of time, a phrase for each.
     """
 
@@ -42,6 +44,7 @@ class Plan:
     embedded: int
     learned: int
     validation: int
+    read_share: float = 1.0
     cuts: tuple[str, ...] = ()
 
     @classmethod
@@ -54,6 +57,7 @@ class Plan:
         described: int,
         learned: int,
         validation: int,
+        read_share: float = 1.0,
     ) -> "Plan":
         """Plan the training of some rows.
 
@@ -67,6 +71,7 @@ class Plan:
             described: descriptions, whose positions follow the rows'.
             learned: rows and descriptions that a tuned model learns from.
             validation: validation rows.
+            read_share: see `Plan`.
         """
         stops_early = validation >= settings.least_validation_rows
         can_calibrate = validation >= Reliability.LEAST_ROWS
@@ -91,16 +96,22 @@ class Plan:
             embedded=len(strata) + described + validation,
             learned=learned,
             validation=validation,
+            read_share=read_share,
         )
 
     @property
     def work(self) -> float:
         """Training passes, in rows, that all of it takes at most; computing features counts a third."""
-        return self.embedded * ProgressMeter.FORWARD_SHARE + self._folds_work(1) + self._tuning_work(1)
+        return self.embedding_work + self._folds_work(1) + self._tuning_work(1)
+
+    @property
+    def embedding_work(self) -> float:
+        """Training passes, in rows, that computing features takes."""
+        return self.embedded * self.read_share * ProgressMeter.FORWARD_SHARE
 
     def fold_work(self, fold: Fold) -> float:
         """Training passes, in rows, that comparing the methods on a fold takes at most."""
-        return fold.work(self.fold_epochs if self.tuned else 0)
+        return fold.work(self.fold_epochs if self.tuned else 0, self.read_share)
 
     def tuning_s(self, row_s: float, *, folds_alone: bool = False) -> float:
         """Seconds that tuning takes, in the folds and over all rows, at this many seconds per row and pass."""
@@ -131,14 +142,14 @@ class Plan:
 
     def _folds_work(self, passes: int) -> float:
         """Work of comparing the methods on folds, where a step passes over its batch this many times."""
-        return sum(fold.work(self.fold_epochs * passes) for fold in self.folds) if self.tuned else 0.0
+        return sum(fold.work(self.fold_epochs * passes, self.read_share) for fold in self.folds) if self.tuned else 0.0
 
     def _tuning_work(self, passes: int) -> float:
         """Work of tuning the model that may be kept."""
         if not self.tuned:
             return 0.0
         epochs = self.hyperparameters.epochs
-        scored = self.validation * ProgressMeter.FORWARD_SHARE * (epochs if self.stops_early else 1)
+        scored = self.validation * self.read_share * ProgressMeter.FORWARD_SHARE * (epochs if self.stops_early else 1)
         return self.learned * epochs * passes + scored
 
     def _shorter(self) -> Iterator["Plan"]:

@@ -5,7 +5,7 @@ import numpy as np
 from ...arrays import Bools, Floats, Floats2d, Ints
 from ...models.bundle.head import Head
 
-__all__ = ["class_mean_head", "fit_label_regressions", "fit_regression"]
+__all__ = ["NEVER", "class_mean_head", "fit_label_regressions", "fit_regression"]
 
 NEVER = -1e4
 """Bias of a class that must not be answered: its softmax is 0, and it stays finite."""

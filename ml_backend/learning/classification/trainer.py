@@ -14,6 +14,7 @@ from ..loop.observer import TrainingObserver
 from ..loop.schedule import Deadline
 from ..objectives.base import Objective
 from ..rows.encoded import EncodedRows
+from .long_rows import most_telling
 from .settings import Hyperparameters, TrainingSettings
 from .tuned import TunedClassifier
 
@@ -44,7 +45,7 @@ class Trainer:
         return cls(encoder, objective, settings, hyperparameters, has_few_rows)
 
     def regression(self, encoded: EncodedRows, features: Floats2d) -> Head:
-        """The head of a regression on the features of the encoded rows' units."""
+        """The head of a regression on the features of the encoded rows' pieces."""
         return self.objective.regression(
             features,
             encoded,
@@ -56,10 +57,22 @@ class Trainer:
         """Return the head that a tuned model starts from.
 
         Args:
-            features: of the encoded rows' units, from the frozen encoder.
+            features: of the encoded rows' pieces, from the frozen encoder.
             regression: the regression's head on the same rows.
         """
         return self.objective.first_head(regression, features, encoded, self.settings, self.has_few_rows)
+
+    def trimmed(self, encoded: EncodedRows, features: Floats2d, regression: Head) -> EncodedRows:
+        """Return the rows as a tuned model learns them: of long texts the sentences that tell most.
+
+        Args:
+            features: of the encoded rows' pieces, from the frozen encoder.
+            regression: the regression's head on them, which says what tells most.
+        """
+        if not encoded.tokenised.has_windows:
+            return encoded
+        weights = self.objective.piece_weights(regression, features, encoded.tokenised)
+        return encoded.with_sequences(most_telling(encoded.tokenised, weights, self.encoder.max_length_tokens))
 
     @contextmanager
     def tuned(

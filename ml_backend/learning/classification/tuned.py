@@ -4,15 +4,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...arrays import Floats2d, Places
+import numpy as np
+
+from ...arrays import Floats2d, Ints, Places
 from ...domain.model import Method
 from ...models.base.adapters import add_adapter, save_adapter
 from ...models.base.token_batches import compute_context, padded
 from ...models.bundle.head import Head
 from ...models.text.classifier import save_weights
+from ...models.text.pooling import Pooling
 from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder, unit_vectors
 from ..loop.trainable import Trainable
@@ -21,6 +25,7 @@ from ..rows.encoded import EncodedRows
 from .adversarial import WordVectors
 from .attention import AttentionSwitch
 from .low_rank import lean_layers
+from .piece_groups import PieceGroups
 from .settings import Hyperparameters, TrainingSettings
 
 if TYPE_CHECKING:
@@ -31,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["TunedClassifier"]
 
 EMBEDDINGS = re.compile(r"(^|\.)(embeddings?|wte|wpe|embed_\w+|shared)(\.|$)")
+MOST_PADDED_TOKENS = 8192
+"""Of texts of many pieces, computed at a time: what 32 texts of one piece each have at most."""
 LOGITS = "validation_logits"
 """Name of the validation rows' logits among the tensors of a state: what the best epoch gave is not computed again."""
 
@@ -73,7 +80,9 @@ class TunedClassifier(Trainable):
 
     def set_rows(self, encoded: EncodedRows, validation: EncodedRows | None = None) -> None:
         """Set the rows to learn, and the validation rows that epochs are scored on."""
-        self._batches = _Batches(encoded, pad_id=self.encoder.pad_id, device=self.encoder.device)
+        self._batches = _Batches(
+            encoded, pooling=self._objective.pooling, pad_id=self.encoder.pad_id, device=self.encoder.device
+        )
         self.lengths = self._batches.lengths
         self._validation, self._validation_logits = validation, None
 
@@ -91,7 +100,7 @@ class TunedClassifier(Trainable):
 
     def logits(self, tokenised: TokenisedTexts) -> Floats2d:
         """Uncalibrated logits, shape (U, K)."""
-        return self.head.logits(self.encoder.vectors(tokenised))
+        return self._objective.decoder.logits(self.head, self.encoder.vectors(tokenised), tokenised)
 
     def logits_of(self, validation: EncodedRows) -> Floats2d:
         """Logits of the validation rows, which are known where these picked the epoch that the model is in."""
@@ -147,10 +156,12 @@ class TunedClassifier(Trainable):
         ):
 
             def add_gradients(positions: Sequence[int]) -> float:
-                batch = self._batches.take(positions)
-                attention.set_for(batch.ids.shape[1])
                 size = self._hyperparameters.adversarial_size
-                return vectors.add_gradients(partial(self._loss, batch), batch.mask, size=size)
+                loss = 0.0
+                for batch in self._batches.take(positions):
+                    attention.set_for(batch.ids.shape[1])
+                    loss += vectors.add_gradients(partial(self._loss, batch), batch.mask, size=size)
+                return loss
 
             for layer in dropouts:
                 layer.train(True)
@@ -175,8 +186,11 @@ class TunedClassifier(Trainable):
             features = unit_vectors(self.encoder.backbone.module, batch.ids, batch.mask, batch.places)
         if batch.added is not None:
             features = torch.cat([features, batch.added], dim=1)
-        logits = functional.linear(features, self._weight, self._bias)
-        return (self._objective.loss(logits, batch.codes) * batch.weights).mean()
+        if batch.groups is None:
+            logits = functional.linear(features, self._weight, self._bias)
+        else:
+            logits = batch.groups.pooled(features, self._weight) + self._bias
+        return (self._objective.loss(logits, batch.codes) * batch.weights).sum() / batch.step_units
 
     @classmethod
     @contextmanager
@@ -262,43 +276,81 @@ class _Batch(NamedTuple):
 
     Attributes:
         ids: shape (N, T), as is `mask`: 1 for real tokens.
-        places: where the units are read; None: every sequence is one.
-        added: features beside the model's, shape (U, S); None: there are none.
+        places: where the pieces are read; None: every sequence is one.
+        added: features beside the model's, shape (P, F); None: there are none.
+        groups: which pieces are of the same unit; None: every piece is a unit.
         codes: per unit, see the objective; `weights` are the factors on their losses.
+        step_units: units of the step that the batch is a part of.
     """
 
     ids: "torch.Tensor"
     mask: "torch.Tensor"
     places: Places | None
     added: "torch.Tensor | None"
+    groups: PieceGroups | None
     codes: "torch.Tensor"
     weights: "torch.Tensor"
+    step_units: int
 
 
 class _Batches:
     """The sequences of encoded rows as tensors.
 
     Attributes:
-        lengths: tokens per sequence that holds anything to learn; batches are asked for by positions in this.
+        lengths: tokens per item that holds anything to learn, which is a sequence or, where texts are units, a text;
+            batches are asked for by positions in this.
     """
 
-    def __init__(self, encoded: EncodedRows, *, pad_id: int, device: str) -> None:
+    def __init__(self, encoded: EncodedRows, *, pooling: Pooling, pad_id: int, device: str) -> None:
         import torch
 
         tokenised = encoded.tokenised
-        self._tokenised, self._pad_id, self._device = tokenised, pad_id, device
+        self._tokenised, self._pooling = tokenised, pooling
+        self._pad_id, self._device = pad_id, device
         self._codes = torch.from_numpy(encoded.codes).to(device)
         self._weights = torch.from_numpy(encoded.unit_weights / encoded.rows.weights.mean()).float().to(device)
         self._added = None if tokenised.added is None else torch.from_numpy(tokenised.added).to(device)
-        self._read = [i for i in range(len(tokenised.sequences)) if len(tokenised.units_of_sequences([i]))]
-        self.lengths = [len(tokenised.sequences[i]) for i in self._read]
+        if tokenised.fields is None:
+            sequences = range(len(tokenised.sequences))
+            self._items = [[i] for i in sequences if len(tokenised.pieces_of_sequences([i]))]
+        else:
+            self._items = [list(range(*edges)) for edges in pairwise(tokenised.sequence_starts.tolist())]
+        self.lengths = [sum(len(tokenised.sequences[i]) for i in item) for item in self._items]
 
-    def take(self, positions: Sequence[int]) -> _Batch:
-        """The sequences at these positions."""
+    def take(self, positions: Sequence[int]) -> Iterator[_Batch]:
+        """Yield the items at these positions: together, or in parts where some of them have many pieces."""
+        if self._tokenised.fields is None:
+            members = [i for position in positions for i in self._items[position]]
+            units = self._tokenised.pieces_of_sequences(members)
+            yield self._batch(members, units, None, len(units))
+            return
+        for part in self._parts(positions):
+            members = [i for position in part for i in self._items[position]]
+            groups = None
+            if not self._tokenised.is_plain:
+                groups = PieceGroups.of(self._tokenised.take(part), self._pooling, self._device)
+            yield self._batch(members, np.array(part, dtype=np.int64), groups, len(positions))
+
+    def _batch(self, members: Sequence[int], units: Ints, groups: PieceGroups | None, step_units: int) -> _Batch:
         import torch
 
-        members = [self._read[i] for i in positions]
         ids, mask = padded([self._tokenised.sequences[i] for i in members], self._pad_id, self._device)
-        units = torch.from_numpy(self._tokenised.units_of_sequences(members)).to(self._device)
-        added = None if self._added is None else self._added[units]
-        return _Batch(ids, mask, self._tokenised.places_of(members), added, self._codes[units], self._weights[units])
+        chosen = torch.from_numpy(units).to(self._device)
+        added = None if self._added is None else self._added[chosen]
+        places = self._tokenised.places_of(members)
+        return _Batch(ids, mask, places, added, groups, self._codes[chosen], self._weights[chosen], step_units)
+
+    def _parts(self, positions: Sequence[int]) -> list[list[int]]:
+        """Cut texts of many pieces into parts that fit into memory, with texts of like pieces together."""
+        if all(len(self._items[position]) == 1 for position in positions):
+            return [list(positions)]
+        longest = [max(len(self._tokenised.sequences[i]) for i in self._items[position]) for position in positions]
+        parts: list[list[int]] = []
+        pieces = width = 0
+        for number in sorted(range(len(positions)), key=lambda i: -longest[i]):
+            own = len(self._items[positions[number]])
+            if not parts or (pieces + own) * width > MOST_PADDED_TOKENS:
+                parts, pieces, width = [*parts, []], 0, longest[number]
+            parts[-1].append(positions[number])
+            pieces += own
+        return parts

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ...arrays import Codes, Floats2d, Ints
+from ...arrays import AnyFloats, Codes, Floats2d, Ints
 from ...domain.example import Target
 from ...domain.model import Method
 from ...measuring.calibration import Reliability
@@ -15,6 +15,7 @@ from ...measuring.evaluation import Evaluation
 from ...measuring.f1 import F1Measure
 from ...models.bundle.head import Head
 from ...models.decoders.base import Decoder
+from ...models.text.pooling import Pooling
 from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 from ...plugins import classes_in
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Objective"]
 
+MOST_PIECES = 200_000
+"""Pieces of texts whose frozen vectors are held at a time: 300 MB at 384 numbers each."""
+
 
 class Objective(ABC):
     """How a kind of head is learned.
@@ -37,11 +41,13 @@ class Objective(ABC):
     Attributes:
         head: the kind of head.
         learns_descriptions: whether names and hints of labels are learned from as texts.
+        pooling: how the pieces of a long text decide together, where units are whole texts.
         decoder: how the head is read as long as nothing is calibrated; there from `prepare` on.
     """
 
     head: ClassVar[str]
     learns_descriptions: ClassVar[bool] = False
+    pooling: Pooling = Pooling.MEAN
     decoder: Decoder
 
     def __init__(self, labels: tuple[str, ...]) -> None:
@@ -82,7 +88,7 @@ class Objective(ABC):
 
     @abstractmethod
     def regression(self, features: Floats2d, encoded: EncodedRows, *, c: float, max_iterations: int) -> Head:
-        """The head of a regression on features of the encoded rows' units, shape (U, D)."""
+        """The head of a regression on features of the encoded rows' pieces, shape (P, D)."""
 
     def first_head(
         self,
@@ -122,9 +128,25 @@ class Objective(ABC):
         answers = self.calibrated(logits, encoded).answers(logits, encoded.tokenised)
         return self.measure.evaluate(encoded.rows.targets, [answer.target for answer in answers], self.labels)
 
-    def sample_for_regression(self, encoded: EncodedRows, _rng: np.random.Generator, /) -> Ints:
-        """Rows that frozen features are computed of: all, or as many as fit into memory."""
-        return np.arange(len(encoded))
+    def settle_pooling(self, _features: Floats2d, _encoded: EncodedRows, /, *, c: float, seed: int) -> None:  # noqa: B027
+        """Choose the pooling by features of the rows' pieces, where units are texts of several pieces.
+
+        Args:
+            c: of the regression.
+            seed: of the folds that it is chosen on.
+        """
+
+    def piece_weights(self, _regression: Head, _features: Floats2d, _tokenised: TokenisedTexts, /) -> AnyFloats | None:
+        """Return how much every piece of the texts tells, shape (P,); None: all alike."""
+        return None
+
+    def sample_for_regression(self, encoded: EncodedRows, rng: np.random.Generator, /, *, kept: int = 0) -> Ints:
+        """Rows that frozen features are computed of: all, or as many as fit into memory.
+
+        Args:
+            kept: the last so many rows are among them.
+        """
+        return encoded.sample(MOST_PIECES, rng, kept=kept)
 
     @staticmethod
     def of(head: str, labels: tuple[str, ...]) -> "Objective":

@@ -13,14 +13,13 @@ from ...measuring.calibration import Reliability, fit_logistic
 from ...models.bundle.head import Head
 from ...models.decoders.base import Decoder
 from ...models.decoders.sigmoid import SigmoidDecoder
-from ...models.text.confidence import log_odds
+from ...models.text.confidence import Logistic, log_odds
 from ...models.text.tokenised import TokenisedTexts
-from ...models.text.torch_encoder import TextEncoder
+from ..classification.pooled_regression import Loss
 from ..classification.regression import fit_label_regressions
 from ..classification.settings import Hyperparameters
-from ..rows.data import LabeledTexts
 from ..rows.encoded import EncodedRows
-from .base import Objective
+from .whole_texts import WholeTextObjective
 
 if TYPE_CHECKING:
     import torch
@@ -31,13 +30,13 @@ PRIOR_ROWS = 10.0
 """How many rows the threshold of all labels together counts for, against the rows that carry a label."""
 
 
-class SigmoidObjective(Objective):
+class SigmoidObjective(WholeTextObjective):
     """A code is a line of 1 for the labels that were chosen and 0 for the others, shape (U, K)."""
 
     head = "sigmoid"
 
-    def first_decoder(self, _encoder: TextEncoder, _rows: LabeledTexts, /) -> Decoder:
-        return SigmoidDecoder(labels=self.labels)
+    def plain_decoder(self) -> SigmoidDecoder:
+        return SigmoidDecoder(labels=self.labels, pooling=self.pooling, fields=self.fields)
 
     def why_unusable(self, targets: Sequence[Target]) -> str | None:
         if len(set(targets)) > 1:
@@ -68,7 +67,7 @@ class SigmoidObjective(Objective):
         """Without adversarial steps: they take as long again, and what they gained was within chance."""
         return Hyperparameters(epochs=5, regression_c=10.0)
 
-    def regression(self, features: Floats2d, encoded: EncodedRows, *, c: float, max_iterations: int) -> Head:
+    def plain_regression(self, features: Floats2d, encoded: EncodedRows, *, c: float, max_iterations: int) -> Head:
         return fit_label_regressions(
             features,
             np.asarray(encoded.codes, dtype=np.bool_),
@@ -77,6 +76,15 @@ class SigmoidObjective(Objective):
             max_iterations=max_iterations,
         )
 
+    def pooled_loss(self, encoded: EncodedRows) -> Loss:
+        chosen = np.asarray(encoded.codes, dtype=np.float64)
+
+        def loss(logits: Floats) -> tuple[Floats, Floats]:
+            losses = np.logaddexp(0.0, logits) - chosen * logits
+            return losses.sum(axis=1), Logistic().of_log_odds(logits) - chosen
+
+        return loss
+
     def loss(self, logits: "torch.Tensor", codes: "torch.Tensor") -> "torch.Tensor":
         from torch.nn import functional
 
@@ -84,7 +92,7 @@ class SigmoidObjective(Objective):
 
     def calibrated(self, logits: Floats2d, encoded: EncodedRows) -> Decoder:
         """A logistic map of all labels together, then thresholds on what it gives, then the same of whole answers."""
-        decoder = SigmoidDecoder(labels=self.labels)
+        decoder = self.plain_decoder()
         if len(encoded) < Reliability.LEAST_ROWS:
             return decoder
         chosen = np.asarray(encoded.codes, dtype=np.bool_)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...arrays import Codes, Floats2d, Ints
+from ...arrays import Codes, Floats, Floats2d, Ints
 from ...domain.example import Target
 from ...domain.model import Method
 from ...measuring.calibration import Reliability, fit_temperature
@@ -19,13 +19,15 @@ from ...models.bundle.head import Head
 from ...models.decoders.base import Decoder
 from ...models.decoders.softmax import SoftmaxDecoder
 from ...models.text.confidence import confidences
+from ...models.text.pooling import Pooling, pooled_features
 from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
-from ..classification.regression import class_mean_head, fit_regression
+from ..classification.pooled_regression import Loss
+from ..classification.regression import NEVER, class_mean_head, fit_regression
 from ..classification.settings import Hyperparameters, TrainingSettings
 from ..rows.data import LabeledTexts
 from ..rows.encoded import EncodedRows
-from .base import Objective
+from .whole_texts import WholeTextObjective
 
 if TYPE_CHECKING:
     import torch
@@ -37,18 +39,23 @@ ADJUSTMENT = 0.5
 frequent in what is asked about. Half was best or nearly so on texts whose labels are as skewed as those of the rows."""
 
 
-class SoftmaxObjective(Objective):
-    """A code is the position of the class."""
+class SoftmaxObjective(WholeTextObjective):
+    """A code is the position of the class.
+
+    Attributes:
+        offsets: see the decoder's.
+    """
 
     head = "softmax"
     learns_descriptions = True
+    offsets: tuple[float, ...] = ()
 
-    def __init__(self, labels: tuple[str, ...]) -> None:
-        super().__init__(labels)
-        self.decoder = SoftmaxDecoder(labels=labels)
+    def first_decoder(self, encoder: TextEncoder, rows: LabeledTexts, /) -> Decoder:
+        self.offsets = _offsets(rows.targets, self.labels)
+        return super().first_decoder(encoder, rows)
 
-    def first_decoder(self, _encoder: TextEncoder, rows: LabeledTexts, /) -> Decoder:
-        return SoftmaxDecoder(labels=self.labels, offsets=_offsets(rows.targets, self.labels))
+    def plain_decoder(self) -> SoftmaxDecoder:
+        return SoftmaxDecoder(labels=self.labels, pooling=self.pooling, fields=self.fields, offsets=self.offsets)
 
     def why_unusable(self, targets: Sequence[Target]) -> str | None:
         if len(set(targets)) > 1:
@@ -69,7 +76,7 @@ class SoftmaxObjective(Objective):
     def hyperparameters(self, _method: Method | None, /, *, has_few_rows: bool) -> Hyperparameters:
         return Hyperparameters(epochs=5, adversarial_size=0.1) if has_few_rows else Hyperparameters(epochs=2)
 
-    def regression(self, features: Floats2d, encoded: EncodedRows, *, c: float, max_iterations: int) -> Head:
+    def plain_regression(self, features: Floats2d, encoded: EncodedRows, *, c: float, max_iterations: int) -> Head:
         return fit_regression(
             features,
             np.asarray(encoded.codes, dtype=np.int64),
@@ -88,16 +95,33 @@ class SoftmaxObjective(Objective):
         has_few_rows: bool,
         /,
     ) -> Head:
-        """The regression with few rows, the class means with many."""
-        if has_few_rows:
+        """The regression with few rows, the class means with many, unless one piece of a long text may decide."""
+        if has_few_rows or (self.pooling is not Pooling.MEAN and encoded.tokenised.has_windows):
             return regression
         return class_mean_head(
-            features,
+            pooled_features(features, encoded.tokenised),
             np.asarray(encoded.codes, dtype=np.int64),
             encoded.unit_weights,
             classes=len(self.labels),
             scale=settings.head_scale,
         )
+
+    def pooled_loss(self, encoded: EncodedRows) -> Loss:
+        codes = np.asarray(encoded.codes, dtype=np.int64)
+        rows = np.arange(len(codes))
+
+        def loss(logits: Floats) -> tuple[Floats, Floats]:
+            probabilities = confidences(logits, 1.0)
+            losses = -np.log(np.maximum(probabilities[rows, codes], 1e-300))
+            probabilities[rows, codes] -= 1.0
+            return losses, probabilities
+
+        return loss
+
+    def first_bias(self, encoded: EncodedRows, /) -> Floats:
+        """A class without a row never wins."""
+        counts = np.bincount(np.asarray(encoded.codes, dtype=np.int64), minlength=len(self.labels))
+        return np.where(counts > 0, 0.0, NEVER)
 
     def loss(self, logits: "torch.Tensor", codes: "torch.Tensor") -> "torch.Tensor":
         from torch.nn import functional
@@ -106,9 +130,9 @@ class SoftmaxObjective(Objective):
 
     def calibrated(self, logits: Floats2d, encoded: EncodedRows) -> Decoder:
         if len(encoded) < Reliability.LEAST_ROWS:
-            return self.decoder
+            return self.plain_decoder()
         temperature = fit_temperature(logits, np.asarray(encoded.codes, dtype=np.int64))
-        return self.decoder.model_copy(update={"temperature": temperature})
+        return self.plain_decoder().copy_with(temperature=temperature)
 
     def reliability(self, decoder: Decoder, logits: Floats2d, encoded: EncodedRows) -> Reliability:
         answers = decoder.answers(logits, encoded.tokenised)

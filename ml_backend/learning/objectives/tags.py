@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["tags_of"]
 
-MOST_REGRESSION_UNITS = 200_000
-"""Words whose frozen vectors are held at a time: 300 MB at 384 numbers each."""
 REGRESSION_ITERATIONS = 60
 """At most: at its end it is too sure of names that it has seen, and what is tuned from there finds fewer others."""
 BIASES = np.arange(-1.0, 3.01, 0.25)
@@ -146,13 +144,6 @@ class TagsObjective(Objective):
                 dtype=np.bool_,
             ),
         )
-
-    def sample_for_regression(self, encoded: EncodedRows, rng: np.random.Generator, /) -> Ints:
-        counts = np.diff(encoded.tokenised.unit_starts)
-        if counts.sum() <= MOST_REGRESSION_UNITS:
-            return np.arange(len(encoded))
-        order = rng.permutation(len(encoded))
-        return np.sort(order[: max(int((np.cumsum(counts[order]) <= MOST_REGRESSION_UNITS).sum()), 1)])
 
     def _best_bias(self, decoder: TagsDecoder, logits: Floats2d, encoded: EncodedRows) -> float:
         """The largest bias that costs next to no strict F1 here.

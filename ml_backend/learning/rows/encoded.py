@@ -37,6 +37,22 @@ class EncodedRows:
         units = self.tokenised.units_of(positions)
         return EncodedRows(self.rows.take(positions), self.tokenised.take(positions), self.codes[units])
 
+    def sample(self, most_pieces: int, rng: np.random.Generator, *, kept: int = 0) -> Ints:
+        """Positions of rows, drawn at random, that have at most so many pieces together; at least one.
+
+        Args:
+            kept: the last so many rows are among them.
+        """
+        counts = np.diff(self.tokenised.piece_starts)
+        if counts.sum() <= most_pieces:
+            return np.arange(len(self))
+        order = np.concatenate([np.arange(len(self) - kept, len(self)), rng.permutation(len(self) - kept)])
+        return np.sort(order[: max(int((np.cumsum(counts[order]) <= most_pieces).sum()), kept + 1)])
+
+    def with_sequences(self, chosen: Ints) -> "EncodedRows":
+        """The same rows, of which these sequences alone are read; at least one of each text."""
+        return replace(self, tokenised=self.tokenised.with_sequences(chosen))
+
     def weighted(self, weights: Floats) -> "EncodedRows":
         """The same rows with other weights, shape (N,)."""
         return replace(self, rows=replace(self.rows, weights=weights))

@@ -17,9 +17,13 @@ class Fold:
     train: Ints
     scored: Ints
 
-    def work(self, epochs: int) -> float:
-        """Training passes, in rows, that comparing the methods on it takes with this many epochs of tuning."""
-        return len(self.train) * epochs + len(self.scored) * ProgressMeter.FORWARD_SHARE
+    def work(self, epochs: int, read_share: float = 1.0) -> float:
+        """Training passes, in rows, that comparing the methods on it takes with this many epochs of tuning.
+
+        Args:
+            read_share: work of reading a row once, as a multiple of the work of reading what is tuned on of it.
+        """
+        return len(self.train) * epochs + len(self.scored) * read_share * ProgressMeter.FORWARD_SHARE
 
 
 def stratified_folds(

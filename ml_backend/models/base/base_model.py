@@ -123,16 +123,6 @@ class BaseModelFiles:
             digests.append(f"{shard} {_file_sha256(path)}")
         return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
-    def position_limit(self) -> int | None:
-        """Return the same as `length_limit`, or a few tokens more, without loading the model.
-
-        Raises:
-            EncoderError: a file is damaged.
-        """
-        config, tokenizer = (self._settings(file_name) for file_name in ("config.json", "tokenizer_config.json"))
-        limits = [config.get("text_config", config).get("max_position_embeddings"), tokenizer.get("model_max_length")]
-        return min((int(limit) for limit in limits if limit and 0 < limit < NO_LIMIT), default=None)
-
     def failure(self, error: Exception) -> str:
         """Return a message for a user whose base model transformers refused to load."""
         if "trust_remote_code" in str(error):
@@ -145,14 +135,6 @@ class BaseModelFiles:
             f"base model {self.name!r} cannot be loaded: {detail}. "
             "Wanted: an encoder or decoder with its tokenizer files."
         )
-
-    def _settings(self, file_name: str) -> dict[str, Any]:
-        file = self.file(file_name)
-        try:
-            settings: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file else {}
-        except ValueError as error:
-            raise EncoderError(self.failure(error)) from error
-        return settings
 
     def _explain_missing(self) -> NoReturn:
         if not Path(self.source).is_dir():

@@ -7,13 +7,16 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from ...arrays import Floats2d
+from ...domain.field_texts import readable_text
 from ...domain.model import ScoredTarget
 from ...plugins import classes_in
 from ..base.stored_facts import StoredFacts
+from ..bundle.head import Head
 from ..text.encoder import Encoder
+from ..text.pooling import Pooling, pooled_logits
 from ..text.tokenised import TokenisedTexts
 
-__all__ = ["AnyDecoder", "Decoder", "decoder_of"]
+__all__ = ["AnyDecoder", "Decoder", "WholeTextDecoder", "decoder_of"]
 
 LARGEST = 1e6
 """The largest value that is accepted, far above any that calibration fits; above it, computing probabilities fails."""
@@ -41,6 +44,11 @@ class AnyDecoder(StoredFacts, ABC):
         """The labels that answers are made of; none where they are written."""
 
     @property
+    def reads_beginning_alone(self) -> bool:
+        """True for versions that read no more of a text than one sequence holds; new ones are none of these."""
+        return False
+
+    @property
     def writer(self) -> str:
         """Name of the base model that writes the answers; "" where none does."""
         return ""
@@ -64,14 +72,17 @@ class Decoder(AnyDecoder):
     def columns(self) -> int:
         """Logits per unit."""
 
-    @property
-    def added_features(self) -> int:
-        """The number of features per unit in addition to the encoder's."""
-        return 0
+    def features(self, width: int) -> int:
+        """The number of features that the head reads, for vectors of an encoder of this width."""
+        return width
 
     @abstractmethod
     def tokenise(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
         """Tokenise texts and say which units of them the head answers."""
+
+    def logits(self, head: Head, features: Floats2d, _tokenised: TokenisedTexts, /) -> Floats2d:
+        """Logits per unit, shape (U, columns), from the features of the tokenised texts' pieces."""
+        return head.logits(features)
 
     @abstractmethod
     def answers(self, logits: Floats2d, tokenised: TokenisedTexts, /) -> list[ScoredTarget]:
@@ -98,6 +109,34 @@ class Decoder(AnyDecoder):
             if not least <= value <= LARGEST:
                 raise ValueError(f"{name}: {value} found; wanted a number from {least:g} to {LARGEST:g}")
         return self
+
+
+class WholeTextDecoder(Decoder):
+    """How a head that labels whole texts reads them.
+
+    Attributes:
+        pooling: how the pieces of a long text decide together; None: the beginning of a text alone is read, as versions
+            from before this was known do.
+        fields: names of the fields that are read one by one, where texts hold several; see `join_fields`.
+    """
+
+    pooling: Annotated[Pooling | None, Field(strict=False)] = None
+    fields: Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+    @property
+    def reads_beginning_alone(self) -> bool:
+        return self.pooling is None
+
+    def features(self, width: int) -> int:
+        return max(len(self.fields), 1) * width
+
+    def tokenise(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
+        if self.pooling is None:
+            return TokenisedTexts.whole(encoder.tokenise([readable_text(text) for text in texts]))
+        return encoder.read(texts, self.fields)
+
+    def logits(self, head: Head, features: Floats2d, tokenised: TokenisedTexts, /) -> Floats2d:
+        return pooled_logits(head, features, tokenised, self.pooling or Pooling.MEAN)
 
 
 def decoder_of(head: str) -> type[AnyDecoder]:

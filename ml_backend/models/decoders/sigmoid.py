@@ -1,6 +1,5 @@
 """Each label or not, per text."""
 
-from collections.abc import Sequence
 from typing import Annotated, Self
 
 import numpy as np
@@ -9,14 +8,13 @@ from pydantic import Field, model_validator
 from ...arrays import Bools, Floats, Floats2d
 from ...domain.model import ScoredTarget
 from ..text.confidence import Logistic
-from ..text.encoder import Encoder
 from ..text.tokenised import TokenisedTexts
-from .base import Decoder
+from .base import WholeTextDecoder
 
 __all__ = ["SigmoidDecoder"]
 
 
-class SigmoidDecoder(Decoder):
+class SigmoidDecoder(WholeTextDecoder):
     """The labels whose confidence reaches their threshold; it may be none.
 
     Attributes:
@@ -42,9 +40,6 @@ class SigmoidDecoder(Decoder):
     @property
     def columns(self) -> int:
         return len(self.labels)
-
-    def tokenise(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
-        return TokenisedTexts.whole(encoder.tokenise(texts))
 
     def probabilities(self, logits: Floats2d) -> Floats:
         """Confidence per text and label, shape (N, K)."""

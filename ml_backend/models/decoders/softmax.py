@@ -1,6 +1,5 @@
 """One of the labels per text."""
 
-from collections.abc import Sequence
 from typing import Annotated, Self
 
 import numpy as np
@@ -10,14 +9,13 @@ from ...arrays import Floats, Floats2d, Ints
 from ...domain.example import Part
 from ...domain.model import ScoredTarget
 from ..text.confidence import confidences
-from ..text.encoder import Encoder
 from ..text.tokenised import TokenisedTexts
-from .base import Decoder
+from .base import WholeTextDecoder
 
 __all__ = ["SoftmaxDecoder"]
 
 
-class SoftmaxDecoder(Decoder):
+class SoftmaxDecoder(WholeTextDecoder):
     """The likeliest label, rare labels being favoured where offsets say so.
 
     Confidences are probabilities all the same: the answer's may be lower than another label's.
@@ -41,9 +39,6 @@ class SoftmaxDecoder(Decoder):
     @property
     def columns(self) -> int:
         return len(self.labels)
-
-    def tokenise(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
-        return TokenisedTexts.whole(encoder.tokenise(texts))
 
     def answers(self, logits: Floats2d, _tokenised: TokenisedTexts, /) -> list[ScoredTarget]:
         probabilities = confidences(logits, self.temperature)

@@ -49,9 +49,8 @@ class TagsDecoder(Decoder):
     def columns(self) -> int:
         return 2 * len(self.labels) + 1
 
-    @property
-    def added_features(self) -> int:
-        return WIDTH
+    def features(self, width: int) -> int:
+        return width + WIDTH
 
     def tokenise(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
         return tokenise_units(encoder, texts, self.unit)

@@ -35,15 +35,15 @@ class GraphEncoder(Encoder):
         return self._width
 
     def vectors(self, tokenised: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
-        matrix = np.zeros((tokenised.units, self._width), dtype=np.float32)
+        matrix = np.zeros((tokenised.pieces, self._width), dtype=np.float32)
         for batch in _batches(tokenised.sequences):
             hidden = self._hidden([tokenised.sequences[i] for i in batch])
-            units = tokenised.units_of_sequences(batch)
+            pieces = tokenised.pieces_of_sequences(batch)
             if tokenised.places is None:
-                matrix[units] = _scaled(np.stack([vectors.mean(axis=0) for vectors in hidden]))
+                matrix[pieces] = _scaled(np.stack([vectors.mean(axis=0) for vectors in hidden]))
             else:
                 means = [_means(vectors, tokenised.places[i]) for vectors, i in zip(hidden, batch, strict=True)]
-                matrix[units] = _scaled(np.concatenate(means))
+                matrix[pieces] = _scaled(np.concatenate(means))
             if on_rows is not None:
                 on_rows(batch[-1] + 1)
         return matrix if tokenised.added is None else np.concatenate([matrix, tokenised.added], axis=1)
@@ -64,12 +64,12 @@ def _batches(sequences: Sequence[Sequence[int]]) -> Iterator[list[int]]:
 
 
 def _means(vectors: Floats2d, places: Ints) -> Floats2d:
-    """Return the mean vector of every unit, shape (units, D).
+    """Return the mean vector of every piece, shape (pieces, D).
 
     Args:
-        places: the first token of every unit, and the one after its last, shape (units, 2).
+        places: the first token of every piece, and the one after its last, shape (pieces, 2).
     """
-    # Sums up to each token: the sum over a unit is a difference of two.
+    # Sums up to each token: the sum over a piece is a difference of two.
     sums = np.concatenate([np.zeros((1, vectors.shape[1]), dtype=np.float64), vectors.cumsum(axis=0, dtype=np.float64)])
     firsts, ends = places[:, 0], places[:, 1]
     means: Floats2d = ((sums[ends] - sums[firsts]) / (ends - firsts)[:, None]).astype(np.float32)

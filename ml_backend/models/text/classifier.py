@@ -40,7 +40,7 @@ class TextClassifier:
 
     def logits(self, tokenised: TokenisedTexts) -> Floats2d:
         """Uncalibrated logits per unit, shape (U, K)."""
-        return self.head.logits(self.encoder.vectors(tokenised))
+        return self.decoder.logits(self.head, self.encoder.vectors(tokenised), tokenised)
 
     def answers(self, texts: Sequence[str]) -> list[ScoredTarget]:
         """One answer per text, in the order given."""
@@ -77,12 +77,12 @@ class TextClassifier:
         """
         manifest, part = bundle.manifest, bundle.manifest.parts[position]
         head, decoder = bundle.head(position), part.linear_decoder
-        wanted = decoder.columns, encoder.width + decoder.added_features
+        wanted = decoder.columns, decoder.features(encoder.width)
         if head.weight.shape != wanted:
             raise BundleError(
                 f"{manifest.model_version}: the head of {part.control!r} gives {head.weight.shape[0]} numbers from "
                 f"{head.weight.shape[1]} features; wanted {wanted[0]} from the {wanted[1]} that {manifest.base_model} "
-                "and how words are written give; train again"
+                "with what else is read give; train again"
             )
         return cls(encoder, head, decoder)
 

@@ -9,8 +9,11 @@ import numpy as np
 
 from ...arrays import Floats2d
 from ...batches import in_batches
+from ...domain.field_texts import field_texts
 from ..base.long_texts import LONGEST
 from ..base.tokeniser import LocatedTokens, Tokeniser
+from .pooling import pooled_features
+from .sentences import sentences
 from .tokenised import TokenisedTexts
 
 __all__ = ["Encoder"]
@@ -24,7 +27,7 @@ class Encoder(ABC):
     """A base model with its tokenizer, as a function from texts to vectors. Safe to use from several threads.
 
     Args:
-        max_length_tokens: longer texts are cut.
+        max_length_tokens: longest sequence; of longer texts the sentences are read one by one.
     """
 
     DEFAULT_MAX_LENGTH_TOKENS: ClassVar[int] = 256
@@ -41,7 +44,7 @@ class Encoder(ABC):
 
     @abstractmethod
     def vectors(self, tokenised: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
-        """Compute what a head reads: one vector per unit, shape (U, D), or (U, D + S) with the added features.
+        """Compute what a head reads: one vector per piece, shape (P, D), or (P, D + F) with the added features.
 
         Args:
             on_rows: called after every batch with the number of sequences done; what it raises passes through.
@@ -58,6 +61,42 @@ class Encoder(ABC):
             return []
         # Decoders' tokenizers add no special tokens, so an empty text would be an empty row.
         return [row or [self.pad_id] for row in self.tokeniser.ids(texts, self.max_length_tokens)]
+
+    def read(self, texts: Sequence[str], fields: Sequence[str] = ()) -> TokenisedTexts:
+        """Tokenise texts as units that are read from the first word to the last.
+
+        A text, or a field of it, that fits into the maximum length is one piece; else every sentence of it is one, see
+        `sentences`.
+
+        Args:
+            fields: names of the fields whose pieces are kept apart; a text without names stands for each of them, and
+                other fields are not read. Without any, all pieces of a text are read alike.
+        """
+        parts: list[str] = []
+        numbers: list[int] = []
+        counts: list[int] = []
+        for text in texts:
+            chosen = [(number, each) for number, each in _chosen(text, fields) if each.strip()] or [(0, text)]
+            numbers += [number for number, _ in chosen]
+            parts += [each for _, each in chosen]
+            counts.append(len(chosen))
+        # One token more than is read at once tells which parts are longer.
+        rows = self.tokeniser.ids(parts, self.max_length_tokens + 1) if parts else []
+        long = [i for i, row in enumerate(rows) if len(row) > self.max_length_tokens]
+        if not long and len(parts) == len(texts) and len(fields) < 2:
+            return TokenisedTexts.whole([row or [self.pad_id] for row in rows])
+        split = {i: sentences(parts[i]) for i in long}
+        tokenised = iter(self.tokenise([sentence for own in split.values() for sentence in own]))
+        pieces = [[next(tokenised) for _ in split[i]] if i in split else [row] for i, row in enumerate(rows)]
+        sizes = np.array([len(own) for own in pieces], dtype=np.int64)
+        part_starts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
+        return TokenisedTexts(
+            [row or [self.pad_id] for own in pieces for row in own],
+            None,
+            part_starts[np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts, dtype=np.int64)])],
+            fields=np.repeat(np.array(numbers, dtype=np.int64), sizes),
+            field_count=max(len(fields), 1),
+        )
 
     def locate(self, texts: Sequence[str]) -> list[LocatedTokens]:
         """Return every token of every text with its position, special tokens left out.
@@ -88,10 +127,28 @@ class Encoder(ABC):
         """
         vectors = np.zeros((len(texts), self.width), dtype=np.float32)
         for number, some in enumerate(in_batches(texts, CHUNK_ROWS)):
-            start, tokenised = number * CHUNK_ROWS, TokenisedTexts.whole(self.tokenise(some))
-            vectors[start : start + len(some)] = self.vectors(tokenised, on_rows=_counted_from(start, on_rows))
+            start, tokenised = number * CHUNK_ROWS, self.read(some)
+            counted = None if on_rows is None else _rows_by_sequence(tokenised, start, on_rows)
+            computed = self.vectors(tokenised, on_rows=counted)
+            vectors[start : start + len(some)] = computed if tokenised.is_plain else _means(computed, tokenised)
         return vectors
 
 
-def _counted_from(start: int, on_rows: Callable[[int], None] | None) -> Callable[[int], None] | None:
-    return None if on_rows is None else lambda rows: on_rows(start + rows)
+def _chosen(text: str, fields: Sequence[str]) -> list[tuple[int, str]]:
+    """Return the texts of a text's fields, each with the number of the field."""
+    own = field_texts(text)
+    if not fields:
+        return [(0, each) for each in own.values()]
+    return [(number, own[key]) for number, name in enumerate(fields) if (key := name if name in own else "") in own]
+
+
+def _means(vectors: Floats2d, tokenised: TokenisedTexts) -> Floats2d:
+    means = pooled_features(vectors, tokenised)
+    scaled: Floats2d = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    return scaled
+
+
+def _rows_by_sequence(tokenised: TokenisedTexts, start: int, on_rows: Callable[[int], None]) -> Callable[[int], None]:
+    """Return a callback for sequences that reports about how many rows are done."""
+    share = tokenised.texts / max(len(tokenised.sequences), 1)
+    return lambda sequences: on_rows(start + round(sequences * share))

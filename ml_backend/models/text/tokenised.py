@@ -13,17 +13,22 @@ __all__ = ["TokenisedTexts"]
 
 @dataclass(frozen=True, eq=False)
 class TokenisedTexts:
-    """Texts as token sequences, and the units that a head answers: a whole text, or a piece of one.
+    """Texts as token sequences, the pieces of them that vectors are computed of, and the units that a head answers.
 
-    Sequences and units are numbered text by text, in order; every unit is read from one sequence.
+    Sequences, pieces and units are numbered text by text, in order; every piece is read from one sequence. Where pieces
+    of texts are labeled, each of them is a unit. Where whole texts are labeled, a text is one unit, however many pieces
+    it is read in: a short text is one piece, a long one has many, and so has a text of several fields.
 
     Attributes:
         sequences: token ids, at least one in each.
-        places: per sequence, the first token and the one after the last of every unit, shape (units, 2), read as the
-            mean over them; None: every sequence is one unit, read as the mean over all its tokens.
+        places: per sequence, the first token and the one after the last of every piece, shape (pieces, 2), read as the
+            mean over them; None: every sequence is one piece, read as the mean over all its tokens.
         sequence_starts: shape (N + 1,); the sequences of text n are `sequence_starts[n]` up to the next entry.
         spans: characters of every unit, from and to, in code points, shape (U, 2); None for whole texts.
-        added: features that the model does not see, shape (U, S); None: there are none.
+        added: features that the model does not see, shape (pieces, F); None: there are none.
+        fields: per sequence, which is one piece then, the number of the field that it is from, shape (S,); it rises
+            within a text. None: every piece is a unit.
+        field_count: how many fields there are; a text may lack some.
     """
 
     sequences: Sequence[Sequence[int]]
@@ -31,6 +36,8 @@ class TokenisedTexts:
     sequence_starts: Ints
     spans: Ints | None = None
     added: Floats2d | None = None
+    fields: Ints | None = None
+    field_count: int = 1
 
     @property
     def texts(self) -> int:
@@ -38,31 +45,70 @@ class TokenisedTexts:
         return len(self.sequence_starts) - 1
 
     @property
+    def pieces(self) -> int:
+        """How many pieces there are."""
+        return int(self._piece_starts[-1])
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens there are."""
+        return sum(map(len, self.sequences))
+
+    @property
     def units(self) -> int:
         """How many units there are."""
-        return int(self._unit_starts[-1])
+        return int(self.unit_starts[-1])
+
+    @property
+    def has_windows(self) -> bool:
+        """True where a field of a text is read in several pieces."""
+        return self.fields is not None and len(self.groups[0]) < len(self.sequences)
+
+    @property
+    def is_plain(self) -> bool:
+        """True where every text is one unit of one piece, so that vectors of pieces are vectors of texts."""
+        return self.fields is not None and self.field_count == 1 and len(self.sequences) == self.texts
 
     @cached_property
-    def _unit_starts(self) -> Ints:
-        """Per sequence the number of its first unit, and how many units there are at the end."""
+    def groups(self) -> tuple[Ints, Ints, Ints]:
+        """Return the first sequence, the text and the field of every field of every text that has one, in order."""
+        texts = np.repeat(np.arange(self.texts), np.diff(self.sequence_starts))
+        fields = np.zeros(len(texts), dtype=np.int64) if self.fields is None else self.fields
+        is_first = np.ones(len(texts), dtype=np.bool_)
+        is_first[1:] = (np.diff(texts) > 0) | (np.diff(fields) > 0)
+        firsts = np.flatnonzero(is_first)
+        return firsts, texts[firsts], fields[firsts]
+
+    @cached_property
+    def _piece_starts(self) -> Ints:
+        """Per sequence the number of its first piece, and how many pieces there are at the end."""
         counts = [1] * len(self.sequences) if self.places is None else [len(place) for place in self.places]
         return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts, dtype=np.int64)])
 
     @cached_property
+    def piece_starts(self) -> Ints:
+        """Per text the number of its first piece, and how many pieces there are at the end; shape (N + 1,)."""
+        return self._piece_starts[self.sequence_starts]
+
+    @cached_property
     def unit_starts(self) -> Ints:
         """Per text the number of its first unit, and how many units there are at the end; shape (N + 1,)."""
-        return self._unit_starts[self.sequence_starts]
+        return self.piece_starts if self.fields is None else np.arange(self.texts + 1)
+
+    def pieces_of(self, texts: Sequence[int] | Ints) -> Ints:
+        """Numbers of the pieces of these texts, in their order."""
+        return _ranges(self.piece_starts, texts)
 
     def units_of(self, texts: Sequence[int] | Ints) -> Ints:
         """Numbers of the units of these texts, in their order."""
         return _ranges(self.unit_starts, texts)
 
-    def units_of_sequences(self, sequences: Sequence[int]) -> Ints:
-        """Numbers of the units of these sequences, in their order."""
-        return _ranges(self._unit_starts, sequences)
+    def pieces_of_sequences(self, sequences: Sequence[int]) -> Ints:
+        """Numbers of the pieces of these sequences, in their order."""
+        return _ranges(self._piece_starts, sequences)
 
     def places_of(self, sequences: Sequence[int]) -> Places | None:
-        """Return the places where a batch of these sequences is read, unit by unit; None for whole texts."""
+        """Return the places where a batch of these sequences is read, piece by piece; None for whole sequences."""
         if self.places is None:
             return None
         tokens = [self.places[i] for i in sequences]
@@ -74,19 +120,32 @@ class TokenisedTexts:
         """These texts alone, in their order."""
         sequences = _ranges(self.sequence_starts, texts)
         counts = np.diff(self.sequence_starts)[np.asarray(texts, dtype=np.int64)]
-        units = self.units_of(texts)
+        units, pieces = self.units_of(texts), self.pieces_of(texts)
         return TokenisedTexts(
             [self.sequences[i] for i in sequences],
             None if self.places is None else [self.places[i] for i in sequences],
             np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)]),
             None if self.spans is None else self.spans[units],
-            None if self.added is None else self.added[units],
+            None if self.added is None else self.added[pieces],
+            None if self.fields is None else self.fields[sequences],
+            self.field_count,
+        )
+
+    def with_sequences(self, chosen: Ints) -> "TokenisedTexts":
+        """The same texts as units, read from these sequences alone, in order; at least one of each text."""
+        return TokenisedTexts(
+            [self.sequences[i] for i in chosen],
+            None,
+            np.searchsorted(chosen, self.sequence_starts),
+            fields=None if self.fields is None else self.fields[chosen],
+            field_count=self.field_count,
         )
 
     @classmethod
     def whole(cls, sequences: Sequence[Sequence[int]]) -> "TokenisedTexts":
         """Every text one sequence and one unit."""
-        return cls(sequences, None, np.arange(len(sequences) + 1))
+        starts = np.arange(len(sequences) + 1)
+        return cls(sequences, None, starts, fields=np.zeros(len(sequences), dtype=np.int64))
 
 
 def _ranges(starts: Ints, chosen: Sequence[int] | Ints) -> Ints:

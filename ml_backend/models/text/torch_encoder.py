@@ -70,14 +70,14 @@ class TextEncoder(Encoder):
     def vectors(self, tokenised: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
         import torch
 
-        matrix = np.zeros((tokenised.units, self.width), dtype=np.float32)
+        matrix = np.zeros((tokenised.pieces, self.width), dtype=np.float32)
         done = 0
         lengths = [len(row) for row in tokenised.sequences]
         for batch in token_batches(lengths, tokens_per_batch=self.tokens_per_batch):
             ids, mask = padded([tokenised.sequences[i] for i in batch], self.pad_id, self.device)
             with torch.inference_mode(), compute_context(self.use_bf16, self.device):
                 features = unit_vectors(self.backbone.module, ids, mask, tokenised.places_of(batch))
-            matrix[tokenised.units_of_sequences(batch)] = features.float().cpu().numpy()
+            matrix[tokenised.pieces_of_sequences(batch)] = features.float().cpu().numpy()
             done += len(batch)
             if on_rows is not None:
                 on_rows(done)

@@ -63,7 +63,11 @@ def tokenise_units(encoder: Encoder, texts: Sequence[str], unit: Unit) -> Tokeni
         shapes.append(word_shapes(text, [(first, last) for first, last in unit_spans.tolist()]))
         starts.append(len(sequences))
     return TokenisedTexts(
-        sequences, places, np.array(starts, dtype=np.int64), np.concatenate(spans), np.concatenate(shapes)
+        sequences,
+        places,
+        np.array(starts, dtype=np.int64),
+        spans=np.concatenate(spans),
+        added=np.concatenate(shapes),
     )
 
 

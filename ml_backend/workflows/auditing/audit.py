@@ -113,7 +113,6 @@ def audit_snapshot(
         plan,
         [(row.task_id, row.text) for row in rows],
         base_model=base_model,
-        max_length_tokens=settings.max_length_tokens,
     )
     warnings = (*map(str, unread), *audit.warnings)
     return replace(audit, seconds=time.monotonic() - began_s, warnings=warnings)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...domain.annotation import Task
+from ...domain.field_texts import field_texts
 from ...domain.readable import listed
 from ...errors import EncoderError
 from ...exporters.heads.base import AnswerColumn
-from ...models.text.encoder import Encoder
 from ...tasks import ServingPlan
 from ..services import Services
 
@@ -46,7 +46,6 @@ def task_faults(services: Services, plan: ServingPlan, tasks: Iterable[Task]) ->
         plan,
         [(task.id, plan.text(task.data)) for task in tasks],
         base_model=services.options.models.base_model,
-        max_length_tokens=Encoder.DEFAULT_MAX_LENGTH_TOKENS,
         text_base_model=services.options.models.text_base_model,
     )
 
@@ -56,8 +55,8 @@ def reading_faults(
     texts: Sequence[tuple[int, str]],
     *,
     base_model: str,
-    max_length_tokens: int,
     text_base_model: str = "",
+    cut_at_tokens: int | None = None,
 ) -> list[ReadingFault]:
     """Return what the models behind a plan's controls cannot read of these texts.
 
@@ -66,15 +65,13 @@ def reading_faults(
     Args:
         texts: each with the id of its task.
         base_model: the model that reads for controls that are answered with labels.
-        max_length_tokens: how many tokens of a text are read for choices. Entities read all of it.
         text_base_model: the model that writes for controls that are answered with a text; "" if there is none.
+        cut_at_tokens: how many tokens of a text are read for choices by a version that reads the beginning alone.
     """
     faults: list[ReadingFault] = []
     if plan.labeled and (reader := _tokeniser(base_model)) is not None:
         faults += _script_faults(texts, reader, base_model, "LABELLOOP_BASE_MODEL", READERS)
-        choices = [served.name for served in plan.labeled if not AnswerColumn.of(served).has_spans]
-        if choices:
-            faults += _length_faults(texts, reader, base_model, choices, max_length_tokens)
+        faults += _length_faults(texts, reader, plan, cut_at_tokens)
     if plan.has_texts and (writer := _tokeniser(text_base_model)) is not None:
         faults += _script_faults(texts, writer, text_base_model, "LABELLOOP_TEXT_BASE_MODEL", WRITERS)
     return faults
@@ -118,28 +115,44 @@ def _reasons(legibility: "Legibility") -> list[str]:
 
 
 def _length_faults(
-    texts: Sequence[tuple[int, str]],
-    tokeniser: "Tokeniser",
-    base_model: str,
-    choices: Sequence[str],
-    max_length_tokens: int,
+    texts: Sequence[tuple[int, str]], tokeniser: "Tokeniser", plan: ServingPlan, cut_at_tokens: int | None
 ) -> Iterator[ReadingFault]:
-    from ...models.base.base_model import BaseModelFiles
     from ...models.base.legibility import longer_texts
+    from ...models.base.long_texts import LONGEST
+    from ...models.text.sentences import MOST_READ_BYTES, is_read_in_part
 
-    most = BaseModelFiles(base_model).position_limit()
-    read = min(max_length_tokens, most or max_length_tokens)
-    longer = longer_texts([text for _, text in texts], tokeniser, read)
-    if longer:
-        tasks = listed(map(str, dict.fromkeys(texts[position][0] for position in longer)))
-        yield ReadingFault(
-            f"{len(longer)} of {len(texts)} texts ({len(longer) / len(texts):.1%}) have more than {read} tokens, and "
-            f"what comes after those is not read for {' and '.join(map(repr, choices))} (tasks {tasks})",
-            _longer_reading(read, most),
+    whole = [served.name for served in plan.labeled if not AnswerColumn.of(served).has_spans]
+    marked = [served.name for served in plan.labeled if AnswerColumn.of(served).has_spans]
+    if whole and cut_at_tokens is not None:
+        yield from _longer(
+            texts,
+            longer_texts([text for _, text in texts], tokeniser, cut_at_tokens),
+            f"have more than {cut_at_tokens} tokens, and this version does not read what comes after those",
+            whole,
+            "train again: new versions read texts to their end",
+        )
+    elif whole:
+        yield from _longer(
+            texts,
+            [i for i, (_, text) in enumerate(texts) if any(map(is_read_in_part, field_texts(text).values()))],
+            f"have more than {MOST_READ_BYTES:,} bytes, of which passages spread from beginning to end are read",
+            whole,
+            "take apart texts in which what matters may stand between such passages",
+        )
+    if marked:
+        yield from _longer(
+            texts,
+            [i for i, (_, text) in enumerate(texts) if len(text) > LONGEST],
+            f"have more than {LONGEST:,} characters, and nothing is marked after those",
+            marked,
+            "take such texts apart",
         )
 
 
-def _longer_reading(read: int, most: int | None) -> str:
-    if most is not None and most <= read:
-        return "choose a base model that reads more, or put what matters first"
-    return f"train with `--set max_length_tokens={most or 2 * read}` to have more of them read, which takes longer"
+def _longer(
+    texts: Sequence[tuple[int, str]], longer: Sequence[int], fault: str, controls: Sequence[str], fix: str
+) -> Iterator[ReadingFault]:
+    if longer:
+        tasks = listed(map(str, dict.fromkeys(texts[position][0] for position in longer)))
+        share = f"{len(longer)} of {len(texts)} texts ({len(longer) / len(texts):.1%})"
+        yield ReadingFault(f"{share} {fault}, for {' and '.join(map(repr, controls))} (tasks {tasks})", fix)

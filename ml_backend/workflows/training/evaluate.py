@@ -162,14 +162,14 @@ def _report(services: Services, path: Path, rows: Sequence[Row], plan: ServingPl
 
 def _unread(plan: ServingPlan, rows: Sequence[Row], parts: Sequence["PartFacts"], base_model: str) -> Iterable[str]:
     """Yield sentences about the parts of the rows' texts that the models of these parts cannot read."""
-    labeled = [part for part in parts if not part.decoder.is_written]
+    cut = [part.max_length_tokens for part in parts if part.decoder.reads_beginning_alone]
     writers = [part.decoder.writer for part in parts if part.decoder.is_written]
     faults = reading_faults(
         plan,
         [(row.task_id, row.text) for row in rows],
         base_model=base_model,
-        max_length_tokens=min((part.max_length_tokens for part in labeled), default=0),
         text_base_model=next(iter(writers), ""),
+        cut_at_tokens=min(cut, default=None),
     )
     return map(str, faults)
 

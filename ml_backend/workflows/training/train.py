@@ -144,7 +144,6 @@ def _fit(
         plan,
         [(row.task_id, row.text) for split in Split for row in SnapshotFolder(snapshot.path).rows(split)],
         base_model=choices.base_model,
-        max_length_tokens=settings.max_length_tokens,
         text_base_model=text_base_model,
     )
     bundle = context.folder / BUNDLE_ARTIFACT

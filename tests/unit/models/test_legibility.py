@@ -6,7 +6,7 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from ml_backend.errors import EncoderError
-from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, BaseModelFiles
+from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.models.base.legibility import Legibility, longer_texts
 from ml_backend.models.base.tokeniser import FastTokeniser, Tokeniser, load_tokeniser
 
@@ -103,10 +103,6 @@ def test_texts_are_too_long_by_their_tokens_and_not_by_their_letters(length: int
     texts = ["card " * room, "card " * (room + 1), "", "information " * room, "भा " * room, "x"]
 
     assert longer_texts(texts, ENGLISH, length) == [1, 4]
-
-
-def test_the_facts_of_a_base_model_are_read_without_loading_it() -> None:
-    assert BaseModelFiles(DEFAULT_BASE_MODEL).position_limit() == 512
 
 
 def test_a_tokenizer_that_is_not_there_is_an_error_that_says_so(tmp_path: Path) -> None:

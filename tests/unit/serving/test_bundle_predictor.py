@@ -26,7 +26,7 @@ def make(base: str, tmp_path: Path) -> Callable[..., BundlePredictor]:
     encoder = TextEncoder.load(base)
 
     def part(folder: Path, control: str, decoder: Decoder) -> TrainedPart:
-        head = random_head(decoder.columns, encoder.width + decoder.added_features)
+        head = random_head(decoder.columns, decoder.features(encoder.width))
         return written_part(folder, head, decoder, control=control, quantiles=QUANTILES)
 
     def write(version: str = "tickets-1-v3", **decoders: Decoder) -> BundlePredictor:

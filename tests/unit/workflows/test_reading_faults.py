@@ -1,10 +1,12 @@
 """Messages about the parts of texts that base models cannot read."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ml_backend.domain.example import Provenance, Row
+from ml_backend.domain.field_texts import FIELD, NAME_END
 from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.tasks import ServingPlan, serving_plan
@@ -15,7 +17,7 @@ CHOICES = '<Choices name="topic" toName="text"><Choice value="A"/><Choice value=
 MULTIPLE = CHOICES.replace('name="topic"', 'name="moods" choice="multiple"')
 ENTITIES = '<Labels name="who" toName="text"><Label value="PER"/></Labels>'
 AREA = '<TextArea name="reply" toName="text" required="true"/>'
-THAI, ENGLISH, LONG = "อาหารอร่อยมากพนักงานบริการดี", "Where is my card?", "card " * 300
+THAI, ENGLISH, LONG = "อาหารอร่อยมากพนักงานบริการดี", "Where is my card?", "card " * 6401
 OTHERS = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2 or intfloat/multilingual-e5-small"
 
 
@@ -23,8 +25,8 @@ def plan_for(*controls: str) -> ServingPlan:
     return serving_plan(parse_label_config(f'<View><Text name="text" value="$text"/>{"".join(controls)}</View>'))
 
 
-def faults(*texts: str, plan: ServingPlan, **options: str | int) -> list[ReadingFault]:
-    options = {"base_model": DEFAULT_BASE_MODEL, "max_length_tokens": 256, **options}
+def faults(*texts: str, plan: ServingPlan, **options: Any) -> list[ReadingFault]:
+    options = {"base_model": DEFAULT_BASE_MODEL, **options}
     rows = [Row(str(n), n, {"text": text}, {}, (), Provenance(())) for n, text in enumerate(texts, start=1)]
     return reading_faults(plan, [(row.task_id, row.input["text"]) for row in rows], **options)
 
@@ -65,36 +67,36 @@ def test_every_way_of_not_reading_is_told_and_what_is_read_is_not(text: str, rea
     assert bool(told) == bool(reason)
 
 
-def test_texts_beyond_what_choices_read_are_counted_with_their_tasks() -> None:
-    texts = [ENGLISH, *[LONG] * 7, ENGLISH, "x" * 5000]
+@pytest.mark.parametrize("long", [LONG, f"{FIELD}title{NAME_END}{ENGLISH}{FIELD}text{NAME_END}{LONG}"])
+def test_texts_that_are_read_in_part_are_counted_with_their_tasks(long: str) -> None:
+    texts = [ENGLISH, *[long] * 7, ENGLISH, "card " * 300]
 
     (fault,) = faults(*texts, plan=plan_for(CHOICES, MULTIPLE, ENTITIES))
 
     assert fault.found == (
-        "7 of 10 texts (70.0%) have more than 256 tokens, and what comes after those is not read for 'topic' and "
-        "'moods' (tasks 2, 3, 4, 5, 6 and 2 more)"
+        "7 of 10 texts (70.0%) have more than 32,000 bytes, of which passages spread from beginning to end are read, "
+        "for 'topic' and 'moods' (tasks 2, 3, 4, 5, 6 and 2 more)"
     )
-    assert fault.fix.startswith("train with `--set max_length_tokens=512` ")
 
 
-@pytest.mark.parametrize(
-    ("text", "length", "read"), [(LONG, 256, 256), (LONG, 299, 299), (LONG * 2, 4096, 512), ("card " * 31, 32, 32)]
-)
-def test_what_is_read_is_the_lower_of_what_was_asked_for_and_what_the_model_can(
-    text: str, length: int, read: int
-) -> None:
-    (fault,) = faults(text, plan=plan_for(CHOICES), max_length_tokens=length)
+def test_versions_from_before_long_texts_were_read_say_how_many_they_cut() -> None:
+    (fault,) = faults(ENGLISH, "card " * 255, "card " * 254, plan=plan_for(CHOICES), cut_at_tokens=256)
 
-    assert f"have more than {read} tokens" in fault.found
-    assert ("reads more" in fault.fix) == (read == 512)
+    assert fault.found == (
+        "1 of 3 texts (33.3%) have more than 256 tokens, and this version does not read what comes after those, for "
+        "'topic' (tasks 2)"
+    )
 
 
-@pytest.mark.parametrize(
-    ("text", "control", "length"),
-    [(LONG, ENTITIES, 256), (LONG, AREA, 256), (LONG, CHOICES, 512), ("card " * 254, CHOICES, 256)],
-)
-def test_nothing_is_said_where_all_is_read(text: str, control: str, length: int) -> None:
-    assert faults(text, plan=plan_for(control), max_length_tokens=length) == []
+def test_texts_in_which_nothing_is_marked_after_a_place_are_counted() -> None:
+    (fault,) = faults("card " * 40_001, "card " * 40_000, plan=plan_for(ENTITIES))
+
+    assert fault.found.startswith("1 of 2 texts (50.0%) have more than 200,000 characters, and nothing is marked after")
+
+
+@pytest.mark.parametrize(("text", "control"), [(LONG, ENTITIES), (LONG, AREA), ("card " * 6400, CHOICES)])
+def test_nothing_is_said_where_all_is_read(text: str, control: str) -> None:
+    assert faults(text, plan=plan_for(control)) == []
 
 
 def test_a_model_that_writes_has_a_setting_of_its_own(tmp_path: Path) -> None:
