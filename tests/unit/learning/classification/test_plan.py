@@ -15,11 +15,10 @@ from tests.unit.learning.builders import FAST, data_of, keyword_data, make_row
 def plan_for(data: TrainingData, settings: TrainingSettings) -> Plan:
     objective = Objective.of(data.head, data.labels)
     learned = len(data.learned(settings.description_weight))
-    has_few_rows = settings.has_few_rows(learned, len(data.labels))
     return Plan.of(
         objective.strata(data.train.targets),
         settings,
-        objective.hyperparameters(settings.tuned, has_few_rows=has_few_rows).with_settings(settings),
+        objective.hyperparameters(settings.tuned, learned).with_settings(settings),
         described=learned - len(data.train),
         learned=learned,
         validation=len(data.validation),
@@ -76,8 +75,9 @@ def test_the_work_is_bounded_by_the_settings() -> None:
 
     (fold,) = plan.folds
     assert (len(fold.train), len(fold.scored)) == (30, 30)
-    # 300 rows embedded, 2 passes over 30 rows as over all of them (they count as many), 30 rows scored, then all.
-    assert plan.work == pytest.approx(300 / 3 + 30 * 2 + 30 / 3 + 300 * 2)
+    # 300 rows embedded, as many passes over 30 rows as over all of them, 30 rows scored, then all.
+    epochs = plan.hyperparameters.epochs
+    assert plan.work == pytest.approx(300 / 3 + 30 * epochs + 30 / 3 + 300 * epochs)
 
 
 def test_rows_that_are_each_alone_in_their_class_give_no_folds() -> None:
