@@ -154,7 +154,7 @@ def _cold_start(options: Options, project: Project, encoder: "Encoder | None" = 
     """
     from .serving.cold_start import ColdStartPredictor, shared_encoder
 
-    plan = plan_of(project.label_config)
+    plan = plan_of(project)
     version = ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint)
     return ColdStartPredictor(version, plan, encoder or shared_encoder(options.models.base_model), _writer(options))
 

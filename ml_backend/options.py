@@ -196,6 +196,7 @@ class LabelOptions(_Group):
     ] = _setting(
         SplitFractions(), "Shares of train, validation and test; read when a project is connected, fixed from then on."
     )
+    ignored_fields: str = _setting("", "Fields not to read, separated by commas; fixed when a project is connected.")
     review_rule: str = _setting(
         "submitted",
         "Which annotations count as reviewed: `submitted`, `ground_truth`, `approved:<control>=<value>` "

@@ -170,7 +170,7 @@ class ServedHome:
         export = self.folder / f"{name}.json"
         self.folder.mkdir(parents=True, exist_ok=True)
         export.write_text(json.dumps(studio_export(rows)), encoding="utf-8")
-        source = RowSource.of_file(self.services, export, plan_of(self.project.label_config), FileNotes())
+        source = RowSource.of_file(self.services, export, plan_of(self.project), FileNotes())
         settings = source.settings(ALL_TRAIN)
         return write_snapshot(
             self.folder / "snapshots",

@@ -190,7 +190,7 @@ def _write_predictions(predicted: Iterable[tuple[Mapping[str, Any], "Prediction"
         without += not prediction.result
     target.write("\n]\n" if rows else "[]\n")
     if without:
-        note(f"note: {without} of {rows} tasks got no prediction: the field that the version reads holds no text")
+        note(f"note: {without} of {rows} tasks got no prediction: no field that the version reads holds a text")
     return rows
 
 
@@ -308,6 +308,8 @@ def _show_file(exported: "ExportReport", as_json: bool) -> None:
 
 def _show_snapshot(snapshot: "Snapshot", as_json: bool) -> None:
     manifest = snapshot.manifest
+    if manifest.fields:
+        note(f"read of each task: {', '.join(manifest.fields)}")
     for warning in manifest.warnings:
         note(f"note: {warning}")
     note_reasons(manifest.reasons)
@@ -318,6 +320,7 @@ def _show_snapshot(snapshot: "Snapshot", as_json: bool) -> None:
             "path": snapshot.path,
             "counts": dict(manifest.counts),
             "dropped": dict(manifest.dropped),
+            "fields": manifest.fields,
             "label_counts": manifest.label_counts,
             "warnings": manifest.warnings,
             "reasons": ReasonCount.list_to_json(manifest.reasons),

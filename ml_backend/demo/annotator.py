@@ -54,7 +54,7 @@ class Annotator:
     def of(cls, services: Services, project: Project, studio_token: str) -> "Annotator":
         """Return the annotator to whom this token belongs."""
         http = StudioHttp(services.studio.url, studio_token, STUDIO_TIMEOUT_S)
-        return cls(services.studio, http, project.id, plan_of(project.label_config).controls[0].control)
+        return cls(services.studio, http, project.id, plan_of(project).controls[0].control)
 
     def close(self) -> None:
         """Close idle connections."""

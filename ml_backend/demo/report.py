@@ -102,7 +102,7 @@ class TrainingResult:
         """
         gate: Mapping[str, Any] = job.result["gate"]  # there are test rows, so it was held
         rows = list(SnapshotFolder(newest_snapshot(services, project).path).rows(Split.TEST))
-        (cold_start,) = evaluations(services.cold_start(project), rows, plan_of(project.label_config)).values()
+        (cold_start,) = evaluations(services.cold_start(project), rows, plan_of(project)).values()
         return cls(
             job_id=job.id,
             method=str(job.result["method"]),

@@ -110,7 +110,7 @@ class Row:
 
     Attributes:
         id: unique within a snapshot.
-        input: text per field that the label config references, no other fields.
+        input: text per field that is read, in the order of the plan, no other fields.
         targets: the agreed answer per control name; empty for an unresolved row.
         labels: every annotator's own answers.
         weight: factor on the row's loss.

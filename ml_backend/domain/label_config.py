@@ -15,7 +15,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from .annotation import Region
-from .field_texts import field_texts
+from .field_texts import field_texts, readable_text
 from .object_tag import ObjectTag
 
 __all__ = ["ChoiceMade", "Control", "Label", "LabelConfig", "RegionMarked"]
@@ -124,11 +124,15 @@ class Control:
         return self.tag == "Labels"
 
     def text_in(self, text: str) -> str:
-        """Return what it is decided on out of a task's text: its object's text where it marks regions, else all.
+        """Return what it is decided on out of a task's text.
+
+        That is its object's text where it marks regions, the text as people read it where a text answers it, else all.
 
         Args:
             text: of one field or several, as `join_fields` returns it.
         """
+        if self.tag == "TextArea":
+            return readable_text(text)
         if not self.marks_regions:
             return text
         texts = field_texts(text)
@@ -167,6 +171,7 @@ class LabelConfig:
         xml: the config as Label Studio holds it.
         controls: in document order.
         faults: sentences about parts that cannot be read; these are not among the controls.
+        objects: what annotators see of a task, in document order.
         fingerprint: twelve hex digits that change when controls, labels or fields do, and not with layout or hints'
             spelling.
     """
@@ -174,6 +179,7 @@ class LabelConfig:
     xml: str
     controls: tuple[Control, ...]
     faults: tuple[str, ...] = ()
+    objects: tuple[ObjectTag, ...] = ()
     fingerprint: str = dataclasses.field(init=False)
     _conditional: tuple[Control, ...] = dataclasses.field(init=False, repr=False)
 

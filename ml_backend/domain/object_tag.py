@@ -7,7 +7,7 @@ import base64
 import binascii
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -109,6 +109,21 @@ class ObjectTag:
         for step in reversed(list(NEST.finditer(self.field))[1:]):
             value = {step["key"]: value} if step["key"] else [*([{}] * int(step["index"])), value]
         return {self.keys[0]: value}
+
+    @staticmethod
+    def data_of(texts: "Iterable[tuple[ObjectTag, str]]") -> dict[str, Any]:
+        """Return data for a task that shows annotators several texts."""
+        data: dict[str, Any] = {}
+        for shown, text in texts:
+            data = _merged(data, shown.data(text))
+        return data
+
+
+def _merged(one: Any, other: Any) -> Any:
+    """Return two objects as one, and of other values the later one."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return other
+    return one | {key: _merged(one.get(key), value) for key, value in other.items()}
 
 
 def _resolved(template: str, data: Mapping[str, Any]) -> Any:

@@ -30,6 +30,9 @@ class Project:
     Attributes:
         label_config: the XML last seen.
         split: fixed when the project is connected, because a changed split would move rows between sets.
+        fields: the fields of its tasks that are read, fixed when the project is connected, because texts that are read
+            otherwise belong to other splits; empty: the text of the first served control alone, as where there is one
+            text, and in projects that were connected before several were read.
         backend_id: the backend's row in Label Studio, None until `connect` made or found it.
     """
 
@@ -43,6 +46,7 @@ class Project:
     label_config_fingerprint: str
     split: SplitFractions
     connected_at: datetime
+    fields: tuple[str, ...] = ()
     backend_id: int | None = None
 
     @property

@@ -124,12 +124,15 @@ class ProjectRef:
 class SnapshotManifest:
     """The content of `manifest.json`. The snapshot's id depends on all of it but `parent`, `created_at` and `reasons`.
 
+    Where `fields` is empty, it is not written.
+
     Attributes:
         counts: rows per split, with `unresolved` and `dropped` beside them.
         label_counts: rows per split, control and label.
         dropped: dropped rows per reason.
         files: sha256 per file name.
         warnings: what a reader should know before trusting the rows, in sentences.
+        fields: the names of the fields that are read; empty: the text of the first served control alone.
         parent: id of the project's previous snapshot, or None.
         reasons: which tasks and single answers were left out or repaired, and why. Empty in manifests that were
             written before reasons were kept.
@@ -147,6 +150,7 @@ class SnapshotManifest:
     dropped: Mapping[str, int]
     files: Mapping[str, str]
     warnings: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
     parent: str | None = None
     created_at: str | None = None
     reasons: tuple[ReasonCount, ...] = ()

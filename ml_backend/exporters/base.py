@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from ..domain.example import Row, Target
+from ..domain.field_texts import readable_text
+from ..domain.object_tag import ObjectTag
 from ..domain.snapshot import SplitFractions
 from ..errors import ConfigurationError
 from ..plugins import classes_in
@@ -32,7 +34,7 @@ class ExportRequest:
         system_prompt: opens every conversation, where the format has such a thing; "" for none.
         keeps_formulas: cells of a table are written as they are, even those that a spreadsheet would calculate.
         names_annotators: where the format has annotators, their ids are written.
-        field: the input field that holds the text; filled in once the label config is read.
+        texts: what is read of each task; filled in once the label config is read.
         controls: whose answers there are, filled in at the same time; empty where no label config was given.
     """
 
@@ -42,12 +44,18 @@ class ExportRequest:
     system_prompt: str = ""
     keeps_formulas: bool = False
     names_annotators: bool = True
-    field: str = ""
+    texts: tuple[ObjectTag, ...] = ()
     controls: tuple[ServedControl, ...] = ()
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of the fields that are read."""
+        return tuple(shown.field or "" for shown in self.texts)
+
     def text(self, row: Row) -> str:
-        """Return the row's text."""
-        return row.input.get(self.field, "")
+        """Return the text that the one control is decided on, as people read it."""
+        served = next((each for each in self.controls if each.name == self.control), None)
+        return readable_text(row.text if served is None else served.control.text_in(row.text))
 
     def target(self, row: Row) -> Target:
         """Return the row's answer to the one control.

@@ -50,11 +50,13 @@ class CsvTable(Exporter):
 
         with path.open("w", encoding="utf-8", newline="") as target:
             writer = csv.writer(target)
-            # A control may be named like the field.
-            writer.writerow([cell(request.field), *(cell(f"{n}_target" if n == request.field else n) for n in names)])
-            writer.writerows(
-                counter.convert(rows, lambda row: [cell(request.text(row)), *(cell(_text(row, n)) for n in names)])
+            # A control may be named like a field.
+            fields = request.fields
+            writer.writerow(map(cell, [*fields, *(f"{n}_target" if n in fields else n for n in names)]))
+            cells = counter.convert(
+                rows, lambda row: [*(row.input.get(field, "") for field in fields), *(_text(row, n) for n in names)]
             )
+            writer.writerows(map(cell, texts) for texts in cells)
         if escaped:
             counter.notices.append(
                 f"{escaped} cells start like a formula and got an apostrophe in front (--raw-cells keeps them)"

@@ -71,13 +71,14 @@ class DatasetsFolder(Exporter):
 
 def _column_name(served: ServedControl, request: ExportRequest) -> str:
     """Return the control's name, unless the row's own columns have it."""
-    return f"{served.name}_target" if served.name in {"id", "task_id", request.field} else served.name
+    return f"{served.name}_target" if served.name in {"id", "task_id", *request.fields} else served.name
 
 
 def _schema(request: ExportRequest, columns: Mapping[str, AnswerColumn]) -> "pa.Schema":
     import pyarrow as pa
 
-    features = {"id": _value("string"), "task_id": _value("int64"), request.field: _value("string")}
+    features = {"id": _value("string"), "task_id": _value("int64")}
+    features |= {field: _value("string") for field in request.fields}
     features |= {name: column.feature() for name, column in columns.items()}
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     return pa.schema([(name, _arrow_type(feature)) for name, feature in features.items()], metadata=metadata)
@@ -99,7 +100,8 @@ def _arrow_type(feature: Any) -> "pa.DataType":
 def _record(row: Row, request: ExportRequest, columns: Mapping[str, AnswerColumn]) -> dict[str, Any]:
     targets = {name: row.targets.get(column.control) for name, column in columns.items()}
     answers = {name: None if target is None else columns[name].value(target) for name, target in targets.items()}
-    return {"id": row.id, "task_id": row.task_id, request.field: encodable(request.text(row)), **answers}
+    texts = {field: encodable(row.input.get(field, "")) for field in request.fields}
+    return {"id": row.id, "task_id": row.task_id, **texts, **answers}
 
 
 def _value(dtype: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ class JsonlRows(LineExporter):
 
     name = "rows"
     description = "One JSON object per line: input, targets, every annotator's answers, provenance."
-    limits = "Fields of the task that the label config does not name are left out."
+    limits = "Fields of the task that are not read are left out."
     suffix = ".jsonl"
     needs_config = False
 

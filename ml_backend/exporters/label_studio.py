@@ -7,6 +7,7 @@ from typing import Any
 
 from ..domain.example import AnnotatorLabel, Row
 from ..domain.model import ScoredTarget
+from ..domain.object_tag import ObjectTag
 from ..domain.row_json import to_line
 from .base import Exporter, ExportRequest, RowCounter
 
@@ -19,7 +20,7 @@ class LabelStudioTasks(Exporter):
     name = "label-studio"
     description = "A JSON list of tasks with one annotation per annotator, ready for Label Studio's import."
     limits = (
-        "Fields of the task that the label config does not name, regions of controls that are not served, skipped "
+        "Fields of the task that are not read, regions of controls that are not served, skipped "
         "annotations and pre-labels are left out. Where a star settled a disagreement, the annotations that stand are "
         "ground truth. Annotators are named by their ids, which Label Studio refuses where it has no such user; "
         "--no-annotators leaves them out."
@@ -58,11 +59,10 @@ def _task(row: Row, request: ExportRequest) -> dict[str, Any]:
 
 
 def _data(row: Row, request: ExportRequest) -> dict[str, Any]:
-    """Return the task's data, with the text where the label config looks for it."""
-    if not request.controls or request.field not in row.input:
-        return dict(row.input)
-    others = {name: value for name, value in row.input.items() if name != request.field}
-    return others | request.controls[0].control.object.data(request.text(row))
+    """Return the task's data, with the texts where the label config looks for them."""
+    shown = [(each, row.input[each.field]) for each in request.texts if each.field and each.field in row.input]
+    others = {name: text for name, text in row.input.items() if name not in request.fields}
+    return others | ObjectTag.data_of(shown)
 
 
 def _result(label: AnnotatorLabel, row: Row, request: ExportRequest) -> list[dict[str, Any]]:
@@ -71,9 +71,7 @@ def _result(label: AnnotatorLabel, row: Row, request: ExportRequest) -> list[dic
         region
         for served in request.controls
         if served.name in label.targets
-        for region in served.kind.write(
-            served.control, ScoredTarget(label.targets[served.name], 1.0, {}), request.text(row)
-        )
+        for region in served.regions(ScoredTarget(label.targets[served.name], 1.0, {}), row.text)
     ]
     return [
         {"id": f"{row.task_id}-{number}", **{key: value for key, value in region.items() if key != "score"}}

@@ -12,7 +12,7 @@ __all__ = ["PromptCompletion"]
 
 
 class PromptCompletion(LineExporter):
-    """`{"prompt", "completion"}` per line, nothing added to either."""
+    """`{"prompt", "completion"}` per line, nothing added to either but the names of fields where there are several."""
 
     name = "prompt-completion"
     description = 'One JSON object per line: {"prompt": the text, "completion": the answer}.'

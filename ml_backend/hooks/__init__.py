@@ -65,7 +65,8 @@ class HookSpecs:
         """Return the row, changed or not, or `DROP`.
 
         Every reviewed row passes, before it enters a snapshot, an export or an evaluation. Its split is decided by the
-        text as it was before. A hook that changes the text has to keep the positions of entities right.
+        text as it was before. A hook that changes the text has to keep the positions of entities right. Fields that it
+        adds to the row's input are ignored.
 
         Args:
             labels: the labels that each control offers; a control without labels is answered with free text.

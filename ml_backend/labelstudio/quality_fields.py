@@ -52,13 +52,14 @@ class ReviewTab(StrEnum):
         """The key that is true in the tasks of the tab."""
         return QualityField[self.name]
 
-    def view(self, text_field: str, columns: Collection[str]) -> dict[str, Any]:
+    def view(self, text_fields: Collection[str], columns: Collection[str]) -> dict[str, Any]:
         """Return a tab of the tasks whose field is true, the least quality first, with what a decision needs in sight.
 
         Args:
+            text_fields: the keys of the tasks' data that hold what is read.
             columns: all that the Data Manager can show. Label Studio shows each that a tab does not hide.
         """
-        shown = {"tasks:id", f"tasks:data.{text_field}", *(f"tasks:data.{name}" for name in BESIDE_THE_TEXT)}
+        shown = {"tasks:id", *(f"tasks:data.{name}" for name in (*text_fields, *BESIDE_THE_TEXT))}
         if self is ReviewTab.DISAGREEMENT:
             shown = shown - {f"tasks:data.{QualityField.ISSUE}"} | {"tasks:annotators"}
         beside_editor = {"tasks:id", f"tasks:data.{QualityField.SUGGESTED}"}
@@ -69,7 +70,7 @@ class ReviewTab(StrEnum):
         return {
             **_list(self.value),
             "hiddenColumns": hidden,
-            "columnsWidth": WIDTHS | {f"tasks:data.{text_field}": TEXT_WIDTH},
+            "columnsWidth": WIDTHS | {f"tasks:data.{name}": TEXT_WIDTH for name in text_fields},
             "filters": {
                 "conjunction": "and",
                 "items": [

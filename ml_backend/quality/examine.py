@@ -44,7 +44,7 @@ def examine(
     Args:
         rows: reviewed ones of all splits, in any order; those whose annotators disagree have no target for the control.
         splits: of each row; for one without a target, the split that its text belongs to.
-        predictions_by_control: at least one; all are about one text.
+        predictions_by_control: at least one.
         features: shape (N, D), a line per row.
 
     Raises:
@@ -55,7 +55,9 @@ def examine(
         if not np.isfinite(values).all():
             raise ConfigurationError(f"{name} that are not finite found; wanted finite numbers")
     is_alone = len(predictions_by_control) == 1
-    texts = AnnotatedRow.of(rows, splits, predictions_by_control[0].control)
+    controls = [each.control for each in predictions_by_control]
+    widest = next((control for control in controls if not control.marks_regions), controls[0])
+    texts = AnnotatedRow.of(rows, splits, widest)
     if not is_alone:
         texts = [replace(row, agreed=None, answers={}) for row in texts]  # which control's answer would it be?
     similar = SimilarTexts([row for row in texts if not is_empty(row.text)], features)

@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..domain.field_texts import readable_text
+from ..domain.label_config import Control
 from ..domain.quality import Audit, Issue, IssueKind
 from ..domain.readable import shortened
 from ..errors import ConfigurationError
@@ -45,6 +47,7 @@ MEANINGS = {
 def html_report(
     audit: Audit,
     texts: Mapping[int, str],
+    controls: Sequence[Control] = (),
     *,
     title: str,
     project_url: str | None = None,
@@ -54,6 +57,7 @@ def html_report(
 
     Args:
         texts: by task id; cut for the page, empty where one is missing.
+        controls: the label config's, which know what in a text they are about.
         title: of the project, in the heading.
         project_url: `<Label Studio>/projects/<id>`, for links to the tasks; None: there are none.
         precision: of past flags; empty where nothing was pushed yet.
@@ -65,7 +69,7 @@ def html_report(
         raise ConfigurationError(f"project URL {project_url!r} found; wanted one that starts with http:// or https://")
     by_kind = {kind: [issue for issue in audit.issues if issue.kind is kind] for kind in IssueKind}
     suspects = IssueKind.LABEL_ERROR
-    wording = AnswerWording(audit, texts)
+    wording = AnswerWording(audit, texts, controls)
     classes = [replace(one, label=wording.named(one.control, one.label)) for one in audit.classes]
     pairs = [
         replace(one, given=wording.named(one.control, one.given), suggested=wording.named(one.control, one.suggested))
@@ -75,7 +79,7 @@ def html_report(
     page = _template().render(
         audit=audit,
         title=title,
-        text=lambda task_id: shortened(texts.get(task_id, ""), TEXT_CHARACTERS),
+        text=lambda task_id: shortened(readable_text(texts.get(task_id, "")), TEXT_CHARACTERS),
         link=lambda task_id: None if project_url is None else f"{project_url.rstrip('/')}/data?task={task_id}",
         given=wording.given,
         suggested=wording.suggested,

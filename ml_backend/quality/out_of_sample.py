@@ -79,8 +79,8 @@ def predict_out_of_sample(
     """
     report(Progress(0.0, "loading", f"loading {base_model}"))
     middle = FEATURES_END_DEEP if settings.method is Method.LORA else FEATURES_END
-    texts = _Texts(reviewed[0].texts, base_model, settings.max_length_tokens)
-    features = texts.features(cache / "features", report, WORK_STARTS, middle)
+    whole = _Texts(_widest(reviewed), base_model, settings.max_length_tokens)
+    features = whole.features(cache / "features", report, WORK_STARTS, middle)
     predictions = []
     share = (WORK_ENDS - middle) / len(reviewed)
     for position, each in enumerate(reviewed):
@@ -88,14 +88,19 @@ def predict_out_of_sample(
             each,
             judge_of(each.head),
             settings,
-            texts.encoder,
+            whole.encoder,
             features,
-            origin=texts.origin,
+            origin=whole.origin,
             cache=cache / f"control-{position}",
         )
         start = middle + position * share
         predictions.append(predictor.predict(report, start, start + share))
     return features, tuple(predictions)
+
+
+def _widest(reviewed: Sequence[ReviewedTexts]) -> tuple[str, ...]:
+    """Return the texts of a control that is about the task rather than a piece of it, where there is one."""
+    return next((each.texts for each in reviewed if not each.control.marks_regions), reviewed[0].texts)
 
 
 class _Texts:

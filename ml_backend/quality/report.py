@@ -2,11 +2,13 @@
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import IO, Any
 
 from ..domain.example import spans_in
+from ..domain.field_texts import readable_text
+from ..domain.label_config import Control
 from ..domain.quality import Audit, Disagreement, Issue
 from ..domain.readable import readable, readable_suggestion, shortened
 from ..domain.row_json import target_to_json
@@ -49,7 +51,7 @@ def audit_to_json(audit: Audit) -> dict[str, Any]:
     }
 
 
-def write_csv(audit: Audit, texts: Mapping[int, str], target: IO[str]) -> None:
+def write_csv(audit: Audit, texts: Mapping[int, str], target: IO[str], controls: Sequence[Control] = ()) -> None:
     """Write a header and a line per issue, in the audit's order, as RFC 4180 has it.
 
     A cell that a spreadsheet would take for a formula starts with an apostrophe. Texts are cut at 1,000 characters.
@@ -57,22 +59,24 @@ def write_csv(audit: Audit, texts: Mapping[int, str], target: IO[str]) -> None:
     Args:
         texts: by task id; empty where one is missing.
         target: opened with `newline=""`.
+        controls: the label config's, which know what in a text they are about.
     """
     writer = csv.writer(target)
     writer.writerow(CSV_HEADER)
+    wording = AnswerWording(audit, texts, controls)
     for issue in audit.issues:
-        text = texts.get(issue.task_id, "")
-        suggested = "" if issue.given is None else readable_suggestion(issue.given, issue.suggested, text)
+        about = wording.text(issue.task_id, issue.control)
+        suggested = "" if issue.given is None else readable_suggestion(issue.given, issue.suggested, about)
         writer.writerow(
             [
                 issue.task_id,
                 issue.kind.value,
                 f"{issue.quality:.4f}",
-                _plain(readable(issue.given, text)),
+                _plain(readable(issue.given, about)),
                 _plain(suggested),
                 issue.split.value,
                 "" if issue.other_task_id is None else issue.other_task_id,
-                _plain(shortened(text, CSV_TEXT_CHARACTERS)),
+                _plain(shortened(readable_text(texts.get(issue.task_id, "")), CSV_TEXT_CHARACTERS)),
                 _plain(issue.control),
             ]
         )
@@ -83,10 +87,12 @@ class AnswerWording:
 
     Args:
         texts: by task id.
+        controls: the label config's, which know what in a text they are about.
     """
 
-    def __init__(self, audit: Audit, texts: Mapping[int, str]) -> None:
+    def __init__(self, audit: Audit, texts: Mapping[int, str], controls: Sequence[Control] = ()) -> None:
         self._texts, self._is_alone = texts, len(audit.controls) == 1
+        self._controls = {control.name: control for control in controls}
 
     def named(self, control: str, words: str) -> str:
         """Return the words, after the control's name where there are several controls."""
@@ -94,25 +100,27 @@ class AnswerWording:
 
     def given(self, issue: Issue) -> str:
         """Return what people answered."""
-        return self.named(issue.control, readable(issue.given, self._text(issue.task_id)))
+        return self.named(issue.control, readable(issue.given, self.text(issue.task_id, issue.control)))
 
     def suggested(self, issue: Issue) -> str:
         """Return what is suggested instead; empty where nothing is."""
         if issue.given is None:
             return ""
-        return readable_suggestion(issue.given, issue.suggested, self._text(issue.task_id))
+        return readable_suggestion(issue.given, issue.suggested, self.text(issue.task_id, issue.control))
 
     def answers(self, dispute: Disagreement) -> list[tuple[str, int]]:
         """Return what annotators answered, with how many of them did."""
-        text = self._text(dispute.task_id)
+        text = self.text(dispute.task_id, dispute.control)
         return [(self.named(dispute.control, readable(answer, text)), count) for answer, count in dispute.answers]
 
     def consensus(self, dispute: Disagreement) -> str:
         """Return what is most likely right; empty where that is not shown."""
-        return readable(dispute.consensus, self._text(dispute.task_id))
+        return readable(dispute.consensus, self.text(dispute.task_id, dispute.control))
 
-    def _text(self, task_id: int) -> str:
-        return self._texts.get(task_id, "")
+    def text(self, task_id: int, control: str) -> str:
+        """Return what a control is decided on out of a task's text; all for a control that is not known."""
+        text = self._texts.get(task_id, "")
+        return self._controls[control].text_in(text) if control in self._controls else text
 
 
 def _plain(text: str) -> str:

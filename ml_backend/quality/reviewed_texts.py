@@ -8,6 +8,7 @@ import numpy as np
 
 from ..arrays import Bools, Ints
 from ..domain.example import Row, Target
+from ..domain.field_texts import readable_text
 from ..domain.label_config import Control
 from ..domain.snapshot import normal_form
 from ..learning.objectives.base import Objective
@@ -41,7 +42,7 @@ class ReviewedTexts:
         """Return the rows' texts and answers, in their order."""
         control = served.control
         labels = set(control.label_values)
-        texts = tuple(control.text_in(row.text) for row in rows)
+        texts = tuple(readable_text(control.text_in(row.text)) for row in rows)
         targets = [row.targets.get(control.name) for row in rows]
         described = [(text, label.value) for label in control.labels for text in label.descriptions]
         return cls(

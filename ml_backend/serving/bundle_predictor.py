@@ -6,8 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..domain.label_config import Control
 from ..domain.model import ScoredTarget
-from ..errors import BundleError
+from ..errors import BundleError, LabelConfigError
+from ..labelstudio.plans import plan_of
 from ..models.bundle.bundle import Bundle, read_bundle
 from ..models.decoders.text import TextDecoder
 from ..models.generation.generator import TextGenerator
@@ -50,6 +52,7 @@ class BundlePredictor:
         remote: Callable[[str], Writer | None] = lambda _: None,
     ) -> None:
         bundle = read_bundle(path)
+        self._control_of = _controls(path, bundle)
         self.version = bundle.manifest.model_version
         self._parts = bundle.manifest.parts
         self._writers: dict[str, Writer] = {}
@@ -104,11 +107,21 @@ class BundlePredictor:
         """Answers per control for each text, in order; None for an empty text."""
         positions = [position for position, text in enumerate(texts) if text.strip()]
         answers: list[Mapping[str, ScoredTarget] | None] = [None] * len(texts)
-        by_control = {name: answer([texts[i] for i in positions]) for name, answer in self._answers.items()}
+        by_control = {name: self._column(name, [texts[i] for i in positions]) for name in self._answers}
         for number, position in enumerate(positions):
             rows = {name: column[number] for name, column in by_control.items()}
             answers[position] = {name: answer for name, answer in rows.items() if answer is not None}
         return answers
+
+    def _column(self, name: str, texts: Sequence[str]) -> Sequence[ScoredTarget | None]:
+        """A control's answers; None also where the text that it is about is empty."""
+        control = self._control_of.get(name)
+        if control is None:
+            return self._answers[name](texts)
+        about = [control.text_in(text) for text in texts]
+        filled = [text for text in about if text.strip()]
+        answers = iter(self._answers[name](filled) if filled else ())
+        return [next(answers) if text.strip() else None for text in about]
 
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float:
         """Draw from the scores of the held-out rows; the same key gives the same draw."""
@@ -117,6 +130,20 @@ class BundlePredictor:
             for part in self._parts
             if part.control not in unasked
         )
+
+
+def _controls(path: Path, bundle: Bundle) -> dict[str, Control]:
+    """Return the controls by name, where they may be decided on other parts of a text; none where one text is read.
+
+    Raises:
+        BundleError: the label config in it cannot be used.
+    """
+    if not bundle.manifest.facts.fields:
+        return {}
+    try:
+        return {each.name: each.control for each in plan_of(bundle.manifest.facts).controls}
+    except LabelConfigError as error:
+        raise BundleError(f"the label config in {path} cannot be used: {error}") from error
 
 
 def _own_writer(bundle: Bundle, position: int, decoder: TextDecoder, budget_s: float | None) -> TextGenerator:

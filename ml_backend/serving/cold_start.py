@@ -7,6 +7,7 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 import numpy as np
 
 from ..arrays import Floats, Floats2d
+from ..domain.field_texts import readable_text
 from ..domain.label_config import Label
 from ..domain.model import ScoredTarget
 from ..models.bundle.head import Head
@@ -77,7 +78,7 @@ class ColdStartPredictor:
         positions = [position for position, answer in enumerate(answers) if answer is not None]
         if not positions:
             return answers
-        prompts = [texts[position] for position in positions]
+        prompts = [readable_text(texts[position]) for position in positions]
         per_control: dict[str, Sequence[ScoredTarget | None]] = {}
         if self._labels:
             per_control.update(self._answers(prompts))

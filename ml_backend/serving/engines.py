@@ -38,9 +38,10 @@ class EngineEncoder(GraphEncoder):
         "Hello",
         "Where is the card that I ordered?",
         "My order has not come. " * 8,
-        "Please help me. " * 100,
+        "Please help me. " * 60,
     )
-    """Texts of several lengths, the longest above what most models read. The first computation of a length is slow."""
+    """Texts of several lengths, the longest nearly as long as one is read at once. The first computation of a length is
+    slow."""
 
     def __init__(self, tokeniser: Tokeniser, engine: Engine, *, width: int, max_length_tokens: int) -> None:
         super().__init__(tokeniser, engine.hidden, width=width, max_length_tokens=max_length_tokens)

@@ -6,7 +6,7 @@ Reading is strict. The files are labelloop's own, so an unknown or mistyped key 
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import cache
@@ -47,6 +47,7 @@ def write_snapshot(
     config: LabelConfig,
     settings: BuildSettings,
     seed: int,
+    fields: Sequence[str] = (),
     parent: str | None = None,
     created_at: datetime | None = None,
 ) -> Snapshot:
@@ -57,6 +58,7 @@ def write_snapshot(
     a reader never sees a part: the files are made in a hidden folder, which is then moved into place in one step.
 
     Args:
+        fields: as the manifest has them.
         parent: id of the project's previous snapshot.
 
     Raises:
@@ -77,6 +79,7 @@ def write_snapshot(
             dropped=built.dropped_counts,
             files={name: _write_lines(hidden / name, lines) for name, lines in _contents(built).items()},
             warnings=built.warnings,
+            fields=tuple(fields),
             parent=parent,
             created_at=created_at.isoformat() if created_at else None,
             reasons=built.reasons,
@@ -220,6 +223,8 @@ def _manifest_to_json(manifest: SnapshotManifest) -> dict[str, Any]:
         "warnings": list(manifest.warnings),
         "reasons": ReasonCount.list_to_json(manifest.reasons),
     }
+    if not manifest.fields:
+        del values["fields"]
     return {"schema_version": values.pop("schema_version"), **values}
 
 

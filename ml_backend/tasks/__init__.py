@@ -1,12 +1,13 @@
 """Labeling kinds, one file each, and which of them serves which control of a label config."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ..domain.annotation import Region
+from ..domain.example import Row
 from ..domain.field_texts import join_fields
 from ..domain.label_config import ChoiceMade, Control, LabelConfig
 from ..domain.model import ScoredTarget
@@ -14,6 +15,7 @@ from ..domain.object_tag import ObjectTag
 from ..errors import UnsupportedLabelConfig
 from ..plugins import classes_in
 from .base import GivenAnswer, TaskKind
+from .shown_texts import readable_objects, unreadable
 
 __all__ = ["ServedControl", "ServingPlan", "find_kinds", "serving_plan", "template_path"]
 
@@ -49,15 +51,21 @@ class ServedControl:
 
 @dataclass(frozen=True, slots=True)
 class ServingPlan:
-    """Which controls of a label config are served. They are all about one text.
+    """Which controls of a label config are served, and which texts they are decided on.
 
     Attributes:
         controls: at least one, in the order of the config.
+        texts: what is read of a task, at least one.
+        unread: the other texts that annotators see.
+        fixed_fields: the `fields` that make `serving_plan` return this plan again, also once the config shows more.
         notices: sentences about controls that are not served.
     """
 
     config: LabelConfig
     controls: tuple[ServedControl, ...]
+    texts: tuple[ObjectTag, ...]
+    unread: tuple[ObjectTag, ...] = ()
+    fixed_fields: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
     @property
@@ -71,14 +79,9 @@ class ServingPlan:
         return len(self.labeled) < len(self.controls)
 
     @property
-    def object(self) -> ObjectTag:
-        """The object tag that shows the text."""
-        return self.controls[0].control.object
-
-    @property
-    def field(self) -> str:
-        """The key under which rows hold the text; in most configs also its key in the task's data."""
-        return self.object.field or ""
+    def fields(self) -> tuple[str, ...]:
+        """The keys under which rows hold the texts; in most configs also their keys in the task's data."""
+        return tuple(shown.field or "" for shown in self.texts)
 
     def text(self, data: Mapping[str, Any]) -> str:
         """Return the text of a task as annotators see it; empty where there is none."""
@@ -86,7 +89,18 @@ class ServingPlan:
 
     def input(self, data: Mapping[str, Any]) -> dict[str, str]:
         """Return the texts of a task by field, as rows hold them."""
-        return {self.field: self.object.text(data)}
+        return {shown.field or "": shown.text(data) for shown in self.texts}
+
+    def row(self, row: Row) -> Row:
+        """Return a row with exactly the fields that are read, in their order; a field that it lacks is empty."""
+        if tuple(row.input) == self.fields:
+            return row
+        return replace(row, input={name: row.input.get(name, "") for name in self.fields})
+
+    def about(self, control: str, text: str) -> str:
+        """Return what a control is decided on out of a task's text, see `Control.text_in`; all for an unknown name."""
+        served = next((each for each in self.controls if each.name == control), None)
+        return text if served is None else served.control.text_in(text)
 
 
 @cache
@@ -95,23 +109,37 @@ def find_kinds() -> Mapping[str, TaskKind]:
     return {name: kind() for name, kind in classes_in(__package__, TaskKind, "name").items()}
 
 
-def serving_plan(config: LabelConfig) -> ServingPlan:
-    """Return the controls that some kind serves and that are about the first one's text, and a notice on each other.
+def serving_plan(config: LabelConfig, fields: Sequence[str] | None = None) -> ServingPlan:
+    """Return the controls that some kind serves, the texts that they are decided on, and a notice on each other one.
+
+    Args:
+        fields: what is read, in this order, as far as the config still shows it; none: the first served control's text
+            alone, and only controls about that are served; None: all that can be read.
 
     Raises:
         UnsupportedLabelConfig: no kind serves any control; the message says why, control by control.
     """
+    kinds = [(control, _kind_of(control)) for control in config.controls]
+    candidates = [control for control, kind in kinds if not isinstance(kind, str)]
+    objects = readable_objects(config, candidates)
+    is_about_one = not fields if fields is not None else len(objects) == 1
+    if is_about_one:
+        # A field may be shown in several encodings, of which the first control's counts here.
+        texts = tuple(control.object for control in candidates[:1])
+    else:
+        chosen = (objects[name] for name in fields or () if name in objects)
+        texts = tuple(chosen) or tuple(objects.values())
     served: list[ServedControl] = []
     notices = list(config.faults)
-    for control in config.controls:
-        kind = _kind_of(control)
-        about = served[0].control.object if served else control.object
+    for control, kind in kinds:
+        called = f"<{control.tag} name={control.name!r}>"
         if isinstance(kind, str):
-            notices.append(f"<{control.tag} name={control.name!r}> {kind}")
-        elif (control.object.field, control.object.encoding) != (about.field, about.encoding):
+            notices.append(f"{called} {kind}")
+        elif (control.marks_regions or is_about_one) and not _is_among(control.object, texts):
+            about = texts[0]
             notices.append(
-                f"<{control.tag} name={control.name!r}> is about {_written(control.object, about)}, and the "
-                f"controls that are served are about {_written(about, control.object)}"
+                f"{called} is about {_written(control.object, about)}, and the controls that are served are about "
+                f"{' and '.join(_written(shown, control.object) for shown in texts)}"
             )
         else:
             served.append(ServedControl(control, kind))
@@ -122,7 +150,27 @@ def serving_plan(config: LabelConfig) -> ServingPlan:
             f'{" or ".join(kind.example for kind in find_kinds().values())} on a <Text value="$field">; '
             "label_config/ holds working templates."
         )
-    return ServingPlan(config, tuple(served), (*notices, *_without_pre_labels(served)))
+    read = {shown.field for shown in texts}
+    return ServingPlan(
+        config,
+        tuple(served),
+        texts,
+        unread=tuple(shown for field, shown in objects.items() if field not in read),
+        fixed_fields=() if is_about_one else tuple(shown.field or "" for shown in texts),
+        notices=(*notices, *_not_texts(config), *_without_pre_labels(served)),
+    )
+
+
+def _not_texts(config: LabelConfig) -> Iterator[str]:
+    """Yield sentences about what annotators see beside the texts, and labelloop does not."""
+    about = [control.object for control in config.controls]
+    for shown in config.objects:
+        if unreadable(shown) is not None and shown not in about:
+            yield f"<{shown.tag}> with {shown.written} is shown and not read, since it is no <Text> that holds its text"
+
+
+def _is_among(shown: ObjectTag, texts: Sequence[ObjectTag]) -> bool:
+    return any((shown.field, shown.encoding) == (each.field, each.encoding) for each in texts)
 
 
 def _written(shown: ObjectTag, other: ObjectTag) -> str:
@@ -150,7 +198,7 @@ def _without_pre_labels(served: Sequence[ServedControl]) -> Iterator[str]:
 
 def _kind_of(control: Control) -> TaskKind | str:
     """Return the kind that serves the control, or why none does, as a clause that follows the control's name."""
-    if (reason := _unread_text(control.object) or _unserved_use(control)) is not None:
+    if (reason := unreadable(control.object) or _unserved_use(control)) is not None:
         return reason
     refusals: dict[str, str] = {}
     for name, kind in find_kinds().items():
@@ -161,23 +209,6 @@ def _kind_of(control: Control) -> TaskKind | str:
     # What kinds of quite different controls have to say about it helps nobody.
     near = [refusals[name] for name, kind in find_kinds().items() if _is_alike(kind.example, control)]
     return " and ".join(dict.fromkeys(near or refusals.values()))
-
-
-def _unread_text(shown: ObjectTag) -> str | None:
-    """Return why the shown text cannot be read, as a clause that follows a control's name; None where it can."""
-    if shown.tag != "Text" or not shown.field:
-        return f'is about <{shown.tag}>, not about a <Text> with value="$field"'
-    if shown.attributes.get("valuetype", "text") == "url" or shown.attributes.get("resolver"):
-        attribute = "resolver" if shown.attributes.get("resolver") else "valueType"
-        return (
-            f'is about <Text name={shown.name!r} {attribute}="{shown.attributes[attribute.lower()]}">: tasks hold an '
-            "address there, which annotators' browsers follow and labelloop does not; import tasks that hold the texts "
-            f"themselves, and take {attribute} away"
-        )
-    if shown.encoding not in ObjectTag.ENCODINGS:
-        encodings = " or ".join(ObjectTag.ENCODINGS)
-        return f'is about <Text name={shown.name!r} encoding="{shown.encoding}">, and wanted is {encodings}'
-    return None
 
 
 def _unserved_use(control: Control) -> str | None:

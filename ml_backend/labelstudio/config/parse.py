@@ -72,7 +72,7 @@ def parse_label_config(xml: str) -> LabelConfig:
             controls[control.name], paths_of[control.name] = control, path
             faults += _nameless_labels(path[-1])
     questions, never = _with_conditions(controls, paths_of)
-    return LabelConfig(xml, questions, (*faults, *never))
+    return LabelConfig(xml, questions, (*faults, *never), _shown(paths))
 
 
 def _spelling_faults(misspelled: Sequence[str]) -> Iterator[str]:
@@ -109,10 +109,21 @@ class _Names:
 
 
 def _object(element: Element) -> ObjectTag:
+    name = element.get("name", "")
     if _is_control(element):
-        return ObjectTag(element.attrib["name"], element.tag, None)
+        return ObjectTag(name, element.tag, None)
     value = _value(element) or element.get("valuelist", "")
-    return ObjectTag(element.attrib["name"], element.tag, ObjectTag.field_of(value), dict(element.attrib))
+    return ObjectTag(name, element.tag, ObjectTag.field_of(value), dict(element.attrib))
+
+
+def _shown(paths: Sequence[Path]) -> tuple[ObjectTag, ...]:
+    """Return the tags that show something of a task, which are neither controls nor labels nor inside them."""
+    objects = (
+        _object(path[-1])
+        for path in paths
+        if not any(each.tag in LABEL_TAGS or each.tag == "Repeater" or _is_control(each) for each in path)
+    )
+    return tuple(each for each in objects if each.field and FIELD.search(each.written))
 
 
 def _value(element: Element) -> str:

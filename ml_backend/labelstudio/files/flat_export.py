@@ -269,7 +269,9 @@ class _ColumnFacts:
 
 def _shown_fields(config: LabelConfig, facts: _ColumnFacts) -> dict[str, bool]:
     """Return the fields that the label config shows; true for those it shows a part of, as `doc` for `$doc.text`."""
-    objects = [control.object for control in config.controls if control.object.field]
+    # A task's own id may be shown as well, and not every flat export holds it.
+    beside = (shown for shown in config.objects if shown.tag == "Text" and shown.field != TASK_ID)
+    objects = [shown for shown in (*(control.object for control in config.controls), *beside) if shown.field]
     whole = {shown.field: False for shown in objects if shown.field in facts.columns}
     parts = {
         key: re.search(rf"\${re.escape(key)}(\.\w|\[)", shown.written) is not None

@@ -33,6 +33,10 @@ TOLERANCE = 1e-3
 LEAST_AGREEMENT = 0.97
 """Share of texts that the graph in 8 bits must answer as the model does; it errs where the model itself is torn."""
 SAMPLE_TEXTS, CHECKED_TEXTS, CHECKED_TOKENS = 512, 256, 8192
+LEAST_CHECKED_TEXTS, MOST_CHECKED_TOKENS = 40, 65536
+"""Of long texts as well, as long as there are no more tokens in them: among fewer texts, one answer that changes would
+be more than may change."""
+SAMPLE_SEQUENCES = 4096
 
 
 def add_graph(part: TrainedPart, encoder: TextEncoder, texts: Sequence[str], store: GraphStore) -> str | None:
@@ -77,7 +81,7 @@ def _write(part: TrainedPart, base: TextEncoder, texts: Sequence[str], shared: S
         raise GraphError(
             f"logits of the exported graph differ by {difference:.3g} of the largest; wanted at most {TOLERANCE:g}"
         )
-    _try_int8(graph, shared, tokenised.sequences, trial)
+    _try_int8(graph, shared, tokenised.sequences[:: -(-len(tokenised.sequences) // SAMPLE_SEQUENCES)], trial)
 
 
 def _plain(folder: Path, base: TextEncoder, tuned: TextEncoder, tokenised: TokenisedTexts, shared: SharedBase) -> Graph:
@@ -144,8 +148,12 @@ class _Trial:
 
 
 def _checked_texts(tokenised: TokenisedTexts) -> int:
-    """As many of the first texts as are computed in fp32 within seconds."""
+    """As many of the first texts as are computed in fp32 within seconds; some more where texts are long."""
+    few, many = (_texts_within(tokenised, tokens) for tokens in (CHECKED_TOKENS, MOST_CHECKED_TOKENS))
+    return min(max(1, few, min(many, LEAST_CHECKED_TEXTS)), CHECKED_TEXTS, tokenised.texts)
+
+
+def _texts_within(tokenised: TokenisedTexts, most_tokens: int) -> int:
     tokens = np.cumsum([len(sequence) for sequence in tokenised.sequences])
-    sequences = max(1, int(np.searchsorted(tokens, CHECKED_TOKENS, side="right")))
-    texts = int(np.searchsorted(tokenised.sequence_starts, sequences, side="right")) - 1
-    return min(max(1, texts), CHECKED_TEXTS, tokenised.texts)
+    sequences = max(1, int(np.searchsorted(tokens, most_tokens, side="right")))
+    return int(np.searchsorted(tokenised.sequence_starts, sequences, side="right")) - 1

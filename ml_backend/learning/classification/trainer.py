@@ -14,7 +14,7 @@ from ..loop.observer import TrainingObserver
 from ..loop.schedule import Deadline
 from ..objectives.base import Objective
 from ..rows.encoded import EncodedRows
-from .long_rows import most_telling
+from .long_rows import SPREAD_SHARE, TELLING_SHARE, most_telling
 from .settings import Hyperparameters, TrainingSettings
 from .tuned import TunedClassifier
 
@@ -70,7 +70,8 @@ class Trainer:
         if not encoded.tokenised.has_windows:
             return encoded
         weights = self.objective.piece_weights(regression, features, encoded.tokenised)
-        return encoded.with_sequences(most_telling(encoded.tokenised, weights, self.encoder.max_length_tokens))
+        most_tokens = self.encoder.max_length_tokens // (SPREAD_SHARE if weights is None else TELLING_SHARE)
+        return encoded.with_sequences(most_telling(encoded.tokenised, weights, most_tokens))
 
     @contextmanager
     def tuned(

@@ -19,7 +19,8 @@ class LoopSettings:
     """Settings that determine a training whatever is trained.
 
     Attributes:
-        max_length_tokens: longer rows are cut; bounded by what the base model can read.
+        max_length_tokens: most that are read at once, bounded by what the base model can read. A model that writes
+            reads no more of a row; heads read a longer one piece by piece.
         lora_dropout: share of the adapter's inputs dropped in training.
         weight_decay: of what is trained in the base model, as AdamW has it.
         chunk_rows: rows that are sorted by length together before they are cut into batches.

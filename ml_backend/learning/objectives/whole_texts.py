@@ -1,4 +1,4 @@
-"""What heads that label whole texts have in common: how long texts and several fields are read."""
+"""Objectives of heads that label whole texts: how long texts and several fields are learned from."""
 
 from abc import abstractmethod
 

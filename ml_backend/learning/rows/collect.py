@@ -30,16 +30,16 @@ def training_data(train_rows: Sequence[Row], validation_rows: Sequence[Row], ser
     """
     control = served.control
     labels = control.label_values
-    train, left_out = _usable(train_rows, served)
+    train, row_texts, left_out = _usable(train_rows, served)
     if not len(train):
         raise TrainingError(
             f"none of the {len(train_rows)} train rows can be learned from ({_reasons(left_out) or 'there is none'}); "
             f"wanted a text and an answer to {control.name!r} in each: review more tasks and train again"
         )
-    validation, _ = _usable(validation_rows, served)
+    validation, _, _ = _usable(validation_rows, served)
     if not served.kind.has_labels:
         left = tuple(_warnings((), Counter(), left_out, knows_names=False))
-        return TrainingData(control.name, served.kind.head, (), train, _labeled([]), validation, left)
+        return TrainingData(control.name, served.kind.head, (), train, _labeled([]), validation, left, row_texts)
     objective = Objective.of(served.kind.head, labels)
     fault = objective.why_unusable(train.targets)
     if fault:
@@ -57,12 +57,14 @@ def training_data(train_rows: Sequence[Row], validation_rows: Sequence[Row], ser
             *_warnings(labels, counts, left_out, knows_names=objective.learns_descriptions),
             *(each.line for each in _overlapping(train_rows, control.name)),
         ),
+        row_texts,
     )
 
 
-def _usable(rows: Sequence[Row], served: ServedControl) -> tuple[LabeledTexts, list[ReasonCount]]:
-    """Return the rows that can be learned from, and the reasons why others cannot."""
+def _usable(rows: Sequence[Row], served: ServedControl) -> tuple[LabeledTexts, tuple[str, ...], list[ReasonCount]]:
+    """Return the rows that can be learned from, all that is read of each, and the reasons why others cannot."""
     usable: list[tuple[str, Target, float]] = []
+    row_texts: list[str] = []
     left_out = ReasonCounts()
     labels = set(served.control.label_values)
     for row in rows:
@@ -78,7 +80,8 @@ def _usable(rows: Sequence[Row], served: ServedControl) -> tuple[LabeledTexts, l
             left_out.add(Reason.NO_WEIGHT, row.task_id)
         else:
             usable.append((text, target, row.weight))
-    return _labeled(usable), list(left_out)
+            row_texts.append(row.text)
+    return _labeled(usable), tuple(row_texts), list(left_out)
 
 
 def _overlapping(rows: Sequence[Row], control: str) -> ReasonCounts:

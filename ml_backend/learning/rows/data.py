@@ -58,6 +58,7 @@ class TrainingData:
         described: the labels' descriptions, of weight 1; trained on beside the rows where the head learns from
             them, never scored.
         validation: may be empty.
+        row_texts: all that is read of the train rows, where the train texts are parts of it; empty: the train texts.
         warnings: sentences on what was left out or is thin.
     """
 
@@ -68,6 +69,7 @@ class TrainingData:
     described: LabeledTexts
     validation: LabeledTexts
     warnings: tuple[str, ...] = ()
+    row_texts: tuple[str, ...] = ()
 
     def learned(self, description_weight: float) -> LabeledTexts:
         """All that is trained on: the train rows, then the descriptions."""

@@ -20,10 +20,13 @@ class BundleFacts(StoredFacts):
     """Facts about where the rows of a bundle came from, known before training.
 
     Attributes:
-        field: key of the task's data that holds the text.
+        field: key of the task's data that holds the first text.
+        fields: the names of the fields that are read; empty: the first text alone.
     """
 
     field: str
+    # Not strict, since JSON holds a tuple as a list.
+    fields: Annotated[tuple[str, ...], Field(strict=False)] = ()
     label_config: str
     label_config_fingerprint: str
     snapshot_id: str

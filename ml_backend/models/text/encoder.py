@@ -76,7 +76,8 @@ class Encoder(ABC):
         numbers: list[int] = []
         counts: list[int] = []
         for text in texts:
-            chosen = [(number, each) for number, each in _chosen(text, fields) if each.strip()] or [(0, text)]
+            chosen = [(number, each) for number, each in _chosen(text, fields) if each.strip()]
+            chosen = chosen or [(0, "" if fields else text)]
             numbers += [number for number, _ in chosen]
             parts += [each for _, each in chosen]
             counts.append(len(chosen))
@@ -85,7 +86,8 @@ class Encoder(ABC):
         long = [i for i, row in enumerate(rows) if len(row) > self.max_length_tokens]
         if not long and len(parts) == len(texts) and len(fields) < 2:
             return TokenisedTexts.whole([row or [self.pad_id] for row in rows])
-        split = {i: sentences(parts[i]) for i in long}
+        room = self.max_length_tokens - len(self.framed([])[0])
+        split = {i: sentences(parts[i], room) for i in long}
         tokenised = iter(self.tokenise([sentence for own in split.values() for sentence in own]))
         pieces = [[next(tokenised) for _ in split[i]] if i in split else [row] for i, row in enumerate(rows)]
         sizes = np.array([len(own) for own in pieces], dtype=np.int64)

@@ -1,6 +1,8 @@
 """Projects that were connected or seen at `/setup`."""
 
 import dataclasses
+import json
+from collections.abc import Sequence
 
 from sqlalchemy import (
     Boolean,
@@ -45,11 +47,13 @@ projects = Table(
     Column("split", String(64), nullable=False),
     Column("backend_id", StudioId),
     Column("connected_at", UtcDateTime, nullable=False),
+    # A JSON list of the names.
+    Column("fields", Text, nullable=False, server_default="[]"),
 )
 
 
 class ProjectRepository(Repository):
-    """Slug and split are written once, when the project is added; the rest may change."""
+    """Slug, split and fields are written once, when the project is added; the rest may change."""
 
     def find(self, project_id: int) -> Project | None:
         """The project, or None."""
@@ -73,7 +77,15 @@ class ProjectRepository(Repository):
         return [_project(row) for row in self._rows(select(projects).order_by(projects.c.id))]
 
     def add(
-        self, project_id: int, *, slug: str, title: str, label_config: str, fingerprint: str, split: SplitFractions
+        self,
+        project_id: int,
+        *,
+        slug: str,
+        title: str,
+        label_config: str,
+        fingerprint: str,
+        split: SplitFractions,
+        fields: Sequence[str] = (),
     ) -> Project:
         """The project, added unless it is there already."""
         statement = self._insert(projects).values(
@@ -83,6 +95,7 @@ class ProjectRepository(Repository):
             label_config=label_config,
             label_config_fingerprint=fingerprint,
             split=str(split),
+            fields=json.dumps(list(fields)),
             connected_at=self._now(),
         )
         with self._engine.begin() as connection:
@@ -127,4 +140,5 @@ class ProjectRepository(Repository):
 
 
 def _project(row: RowMapping) -> Project:
-    return Project(**dict(row) | {"split": SplitFractions.parse(row["split"])})
+    parsed = {"split": SplitFractions.parse(row["split"]), "fields": tuple(json.loads(row["fields"]))}
+    return Project(**dict(row) | parsed)

@@ -81,7 +81,7 @@ def audit_snapshot(
 
     began_s = time.monotonic()
     base_model = base_model or services.options.models.base_model
-    plan = plan_of(snapshot.manifest.label_config)
+    plan = plan_of(snapshot.manifest)
     if not plan.labeled:
         raise UnsupportedLabelConfig(
             "an audit judges labels, and this label config asks for texts alone; compare versions with "
@@ -124,6 +124,7 @@ class AuditReports:
     def __init__(self, services: Services, project: Project | None, snapshot: Snapshot, audit: Audit) -> None:
         self.files = AuditFiles.of(services, snapshot)
         self._services, self._project, self._snapshot, self._audit = services, project, snapshot, audit
+        self._controls = plan_of(snapshot.manifest).config.controls
         self._texts = {row.task_id: row.text for row in _rows(snapshot)[0]}
 
     def precision(self) -> list["KindPrecision"]:
@@ -139,10 +140,11 @@ class AuditReports:
             # Escaped, because half a surrogate pair, which a text or label may hold, has no other form in UTF-8.
             json.dump(audit_to_json(self._audit), file, indent=1)
         with atomic_text(self.files.csv) as file:
-            write_csv(self._audit, self._texts, file)
+            write_csv(self._audit, self._texts, file, self._controls)
         page = html_report(
             self._audit,
             self._texts,
+            self._controls,
             title=self._project.title if self._project else self._snapshot.manifest.project.slug,
             project_url=f"{self._services.studio.url}/projects/{self._project.id}" if self._project else None,
             precision=self.precision(),

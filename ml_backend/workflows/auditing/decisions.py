@@ -38,7 +38,7 @@ def learn_decisions(services: Services, project: Project) -> int:
     Raises:
         StudioError: Label Studio did not answer.
     """
-    plan = plan_of(project.label_config)
+    plan = plan_of(project)
     control = first_control(plan)
     flags = [flag.about(control) for flag in services.database.flags.open(project.id)]
     tasks = {task.id: task for task in services.studio.tasks_by_id(project.id, [flag.task_id for flag in flags])}
@@ -92,7 +92,7 @@ def labeled_at(task: Task) -> str:
 
 
 def _outcome(flag: Flag, label: Target, task: Task, plan: ServingPlan) -> FlagOutcome | None:
-    if label != _trimmed(flag.given, plan.text(task.data)):
+    if label != _trimmed(flag.given, plan.about(flag.control, plan.text(task.data))):
         return FlagOutcome.CHANGED_TO_SUGGESTION if label == flag.suggested else FlagOutcome.CHANGED
     # Both times are Label Studio's own, so that clocks that differ do no harm.
     return FlagOutcome.CONFIRMED if _time(labeled_at(task)) > _time(flag.labeled_at) else None

@@ -81,7 +81,8 @@ def push_audit(
 
 
 def _check_names(project: Project) -> None:
-    used = {key for control in plan_of(project.label_config).config.controls for key in control.object.keys}
+    config = plan_of(project).config
+    used = {key for shown in (*config.objects, *(each.object for each in config.controls)) for key in shown.keys}
     if clashes := [name for name in QualityField if name in used]:
         raise StudioError(
             f"the label config of project {project.id} shows {', '.join(clashes)}, where labelloop would write what it "
@@ -94,7 +95,7 @@ def _push(
 ) -> PushedFlags:
     report(Progress(0.0, STAGE, "reading what people decided"))
     decided = learn_decisions(services, project)
-    history = flags_of(services, project.id, first_control(plan_of(project.label_config)))
+    history = flags_of(services, project.id, first_control(plan_of(project)))
     at_most = services.options.feedback.push_flags_at_most
     precision = measured_precision(history, floor=services.options.feedback.flag_precision_floor)
     labeled, held_out = _labeled(snapshot)
@@ -125,10 +126,10 @@ def _tabs(services: Services, project: Project) -> dict[str, str]:
     if not views:
         studio.create_view(project.id, ReviewTab.default_view(columns))
     views_by_title = {(view["data"] or {}).get("title"): view for view in views}
-    text_field = plan_of(project.label_config).object.keys[0]
+    text_fields = [key for shown in plan_of(project).texts for key in shown.keys]
     addresses = {}
     for tab in ReviewTab:
-        wanted = tab.view(text_field, columns)
+        wanted = tab.view(text_fields, columns)
         view = views_by_title.get(tab.value)
         if view is None:
             view = studio.create_view(project.id, wanted)
@@ -154,7 +155,7 @@ class _Marker:
         self._studio, self._flags, self._now = services.studio, services.database.flags, services.clock
         self._project_id, self._audit = project.id, audit
         self._labels = label_reader(services, project)
-        self._plan = plan_of(project.label_config)
+        self._plan = plan_of(project)
         self._chosen: dict[int, FlagCandidate] = {}
         self._disagreements: dict[int, Disagreement] = {}
         first = first_control(self._plan)
@@ -231,10 +232,11 @@ class _Marker:
         text = self._plan.text(task.data)
         if task.id in self._chosen:
             each = self._chosen[task.id]
-            return _suspect_fields(each, self._named(each.control), text)
+            return _suspect_fields(each, self._named(each.control), self._plan.about(each.control, text))
         if task.id in self._disagreements:
             disagreement = self._disagreements[task.id]
-            return _disagreement_fields(disagreement, self._named(disagreement.control), text)
+            about = self._plan.about(disagreement.control, text)
+            return _disagreement_fields(disagreement, self._named(disagreement.control), about)
         return None
 
     def _named(self, control: str) -> str:

@@ -6,8 +6,10 @@ from contextlib import suppress
 from ...domain.config_changes import Absence, absences, config_changes
 from ...domain.label_config import Control, LabelConfig
 from ...domain.project import Project, SeenConfig
+from ...domain.readable import listed
 from ...errors import LabelConfigError
 from ...labelstudio.plans import plan_of
+from ...tasks import ServingPlan
 from ..services import Services
 
 __all__ = ["changes_between", "changes_since_training", "control_absences"]
@@ -15,17 +17,30 @@ __all__ = ["changes_between", "changes_since_training", "control_absences"]
 UNKNOWN = "what serves was trained for other controls or labels than the label config has now."
 
 
-def changes_between(before: str, after: str) -> tuple[str, ...]:
-    """Return what differs for people and models between two label configs, in sentences about the served controls.
+def changes_between(before: str, after: str, fields: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    """Return what differs for people and models between two label configs, in sentences.
+
+    They are about the controls that are served, and about the texts that are read.
+
+    Args:
+        fields: as a project fixes them; None: all are read.
 
     Raises:
         LabelConfigError: the later one cannot be served.
     """
-    now = _served(after)
+    now = plan_of(after, fields)
     try:
-        return config_changes(_served(before), now)
+        then = plan_of(before, fields)
     except LabelConfigError:
         return (UNKNOWN,)
+    changes = config_changes(_served(then), _served(now))
+    if then.fields == now.fields or len(then.fields) == len(now.fields) == 1:
+        return changes
+    moved = (
+        f"what is read of a task was {listed(map(repr, then.fields))} and is {listed(map(repr, now.fields))}: "
+        "tasks may belong to another split by it, so show again what was shown."
+    )
+    return (*changes, moved)
 
 
 def changes_since_training(services: Services, project: Project) -> tuple[str, ...]:
@@ -38,7 +53,7 @@ def changes_since_training(services: Services, project: Project) -> tuple[str, .
         return ()
     configs = {each.fingerprint: each.label_config for each in services.database.projects.label_configs(project.id)}
     trained_for = configs.get(champion.label_config_fingerprint)
-    return changes_between(trained_for, project.label_config) if trained_for else (UNKNOWN,)
+    return changes_between(trained_for, project.label_config, project.fields) if trained_for else (UNKNOWN,)
 
 
 def control_absences(services: Services, project: Project) -> Mapping[str, Sequence[Absence]]:
@@ -53,10 +68,9 @@ def control_absences(services: Services, project: Project) -> Mapping[str, Seque
 def _seen(config: SeenConfig) -> Iterator[tuple[SeenConfig, Sequence[Control]]]:
     """Yield a former config with its controls; nothing where it can no longer be read, as it then proves nothing."""
     with suppress(LabelConfigError):
-        yield config, _served(config.label_config).controls
+        yield config, _served(plan_of(config.label_config)).controls
 
 
-def _served(label_config: str) -> LabelConfig:
+def _served(plan: ServingPlan) -> LabelConfig:
     """Return the label config with its served controls alone."""
-    plan = plan_of(label_config)
     return LabelConfig(plan.config.xml, tuple(each.control for each in plan.controls))

@@ -11,17 +11,19 @@ from ...domain.project import Project
 from ...errors import ConfigurationError, StudioError, StudioRejected
 from ...labelstudio.plans import plan_of
 from ...options import BackendOptions
+from ...tasks.shown_texts import ReadFields
 from ..exporting.reading_faults import task_faults
 from ..jobs.kinds.prelabel import PrelabelJob
 from ..labeling.ingest import UNCERTAINTY_SAMPLING
 from ..labeling.prelabel import select_version
 from ..services import Services
 from .projects import remember_project
+from .reading import Reading
 from .webhook import SSRF_FIX, is_address_refusal, same_address, wanted_webhook, webhook_url
 
 __all__ = ["ANSWERING_STATES", "TASKS_READ", "Connection", "connect", "create_and_connect", "own_row"]
 
-TASKS_READ = 200
+TASKS_READ = ReadFields.TASKS_READ
 """The number of a project's tasks that are looked at."""
 BACKEND_TITLE = "labelloop"
 ANSWERING_STATES = frozenset({"CO", "TR", "PR"})
@@ -114,7 +116,8 @@ def create_and_connect(
 
 
 def _check_tasks(tasks: Sequence[Mapping[str, Any]], config: LabelConfig) -> None:
-    shown = {control.object.field: control.object for control in config.controls if control.object.field}
+    objects = (*config.objects, *(control.object for control in config.controls))
+    shown = {each.field: each for each in objects if each.field and each.name}
     for number, task in enumerate(tasks, start=1):
         data = task.get("data", task)
         missing = sorted(name for name, tag in shown.items() if not isinstance(data, Mapping) or not tag.is_in(data))
@@ -128,7 +131,9 @@ def _check_tasks(tasks: Sequence[Mapping[str, Any]], config: LabelConfig) -> Non
 def _remembered(services: Services, project_id: int, log: _ConnectingLog) -> Project:
     info = services.studio.project(project_id)
     record = services.database.projects.find(project_id)
-    project = remember_project(services, project_id, info.label_config, title=info.title)
+    tasks = services.studio.first_tasks(project_id, TASKS_READ)
+    project = remember_project(services, project_id, info.label_config, title=info.title, tasks=tasks)
+    plan = plan_of(project)
     if record is None:
         log.changes.append(
             f"Project {project_id} is remembered as {project.ref.key}, with the split {project.split} "
@@ -141,9 +146,9 @@ def _remembered(services: Services, project_id: int, log: _ConnectingLog) -> Pro
             f"The split stays {project.split}, as it was when the project was connected; "
             f"LABELLOOP_SPLIT={services.options.labels.split} is for projects that are connected later."
         )
-    plan = plan_of(project.label_config)
-    tasks = services.studio.first_tasks(project_id, TASKS_READ)
     log.notices += [f"{notice}." for notice in (*plan.notices, *task_faults(services, plan, tasks))]
+    reading = Reading.of(services, project, tasks)
+    log.notices += [*reading.facts, *reading.doubts, *([Reading.ADVICE] if reading.doubts else [])]
     return project
 
 

@@ -2,16 +2,21 @@
 
 import logging
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
+from ...domain.annotation import Task
 from ...domain.project import Project
 from ...domain.snapshot import SplitFractions
 from ...errors import DatabaseUnavailable
 from ...labelstudio.plans import plan_of
+from ...tasks import ServingPlan
+from ...tasks.shown_texts import ReadFields
 from ..services import Services
 from .config_history import changes_between
 
-__all__ = ["announced_version", "project_as_it_is", "remember_project", "served_project", "slug_of"]
+__all__ = ["announced_version", "project_as_it_is", "read_fields", "remember_project", "served_project", "slug_of"]
 
 log = logging.getLogger(__name__)
 
@@ -33,17 +38,21 @@ def remember_project(
     title: str = "",
     slug: str | None = None,
     split: SplitFractions | None = None,
+    tasks: Iterable[Task] = (),
 ) -> Project:
     """Return the project as it is, added if it is new, its label config brought up to date.
 
-    Slug and split of a known project stay as they are: versions and splits are built on them.
+    Slug, split and fields of a known project stay as they are: versions and splits are built on them.
+
+    Args:
+        tasks: some of its tasks, by which fields are left out where the project is new; see `ReadFields`.
 
     Raises:
         UnreadableLabelConfig: the config is malformed.
         UnsupportedLabelConfig: nothing in it can be served.
     """
-    plan = plan_of(label_config)
     project = services.database.projects.find(project_id)
+    plan = plan_of(label_config) if project is None else plan_of(label_config, project.fields)
     fingerprint = plan.config.fingerprint
     config = (label_config, fingerprint)
     if project is not None and _seen_of(project) == config and title in ("", project.title):
@@ -51,6 +60,9 @@ def remember_project(
     for notice in plan.notices:
         log.info("project %s: %s", project_id, notice)
     if project is None:
+        fields = read_fields(services, plan, (task.data for task in tasks))
+        for sentence in fields.sentences:
+            log.info("project %s: %s", project_id, sentence)
         return services.database.projects.add(
             project_id,
             slug=slug or slug_of(title),
@@ -58,9 +70,10 @@ def remember_project(
             label_config=label_config,
             fingerprint=fingerprint,
             split=split or services.options.labels.split,
+            fields=fields.names,
         )
     if _seen_of(project) != config:
-        for sentence in changes_between(project.label_config, label_config):
+        for sentence in changes_between(project.label_config, label_config, project.fields):
             log.warning("the label config of project %s has changed: %s", project_id, sentence)
         services.database.projects.set_label_config(project_id, label_config, fingerprint)
     if title and project.title != title:
@@ -71,6 +84,12 @@ def remember_project(
 def _seen_of(project: Project) -> tuple[str, str]:
     """Return the label config as last read, with its fingerprint, which may differ in another release."""
     return project.label_config, project.label_config_fingerprint
+
+
+def read_fields(services: Services, plan: ServingPlan, tasks: Iterable[Mapping[str, Any]]) -> ReadFields:
+    """Return what is read of tasks such as these, by their data and the settings."""
+    ignored = {name.strip().removeprefix("$") for name in services.options.labels.ignored_fields.split(",")}
+    return ReadFields.of(plan.config, [served.control for served in plan.controls], tasks, ignored)
 
 
 def project_as_it_is(services: Services, project: Project) -> Project:

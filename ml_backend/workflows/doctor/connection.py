@@ -32,15 +32,15 @@ def _project(exam: Examination) -> Finding:
 
 def _label_config(exam: Examination) -> Finding:
     try:
-        plan = plan_of(exam.info.label_config)
+        record = exam.services.database.projects.find(exam.project_id)
+        plan = plan_of(exam.info.label_config, None if record is None else record.fields)
     except LabelConfigError as error:
         return Finding.broken(
             str(error),
             "correct it under Settings, Labeling Interface; label_config/ holds working templates",
         )
-    record = exam.services.database.projects.find(exam.project_id)
     if record is not None and record.label_config_fingerprint != plan.config.fingerprint:
-        changes = changes_between(record.label_config, plan.config.xml) or (
+        changes = changes_between(record.label_config, plan.config.xml, record.fields) or (
             "controls or labels stand in another order.",
         )
         return Finding.warning(

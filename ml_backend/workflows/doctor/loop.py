@@ -7,10 +7,12 @@ from typing import Any
 from ...domain.annotation import Annotation, Task
 from ...domain.job import Job, JobState
 from ...domain.model import ModelVersion
+from ...domain.object_tag import ObjectTag
 from ...domain.reasons import Reason
 from ...labelstudio.plans import plan_of
 from ...models.decoders.base import decoder_of
 from ..connecting.config_history import changes_between
+from ..connecting.reading import Reading
 from ..exporting.reading_faults import task_faults
 from ..exporting.snapshots import stored_snapshot
 from ..jobs.kinds.base import JobKind
@@ -36,7 +38,7 @@ def _model(exam: Examination) -> Finding:
     if champion is None:
         return Finding.fine("none yet: the cold start answers until a first model is trained and passes the gate")
     trained_for = read_bundle(exam.services.versions.at_hand(champion).path).manifest.facts.label_config
-    if changes := changes_between(trained_for, exam.project.label_config):
+    if changes := changes_between(trained_for, exam.project.label_config, exam.project.fields):
         return Finding.warning(
             f"{champion.name} serves what is left of what it was trained for. Since then, {' '.join(changes)}",
             f"label what is new, then train again: `labelloop train --project {exam.project_id}`",
@@ -73,7 +75,8 @@ def _setup_and_predict(exam: Examination) -> tuple[BackendAnswer, BackendAnswer]
     """The two calls that Label Studio makes for one task; neither stores anything."""
     project = str(exam.project_id)
     config = exam.info.label_config
-    task = Task(0, plan_of(exam.project.label_config).object.data("a test by labelloop doctor"))
+    texts = plan_of(exam.project).texts
+    task = Task(0, ObjectTag.data_of((shown, "a test by labelloop doctor") for shown in texts))
     setup = {"project": project, "schema": config, "hostname": exam.services.studio.url}
     promised = exam.probe.post("/setup", setup)
     return promised, exam.probe.post("/predict", _request(exam, [task]), timeout_s=PREDICT_TIMEOUT_S)
@@ -189,7 +192,7 @@ def _was_made_in_editor_since(annotation: Annotation, moment: datetime) -> bool:
 def _text_model(exam: Examination) -> Finding:
     from ...models.base.base_model import weights_sha256
 
-    if not plan_of(exam.project.label_config).has_texts:
+    if not plan_of(exam.project).has_texts:
         return Finding.fine("not needed: no control is answered with a text")
     name = exam.services.options.models.text_base_model
     if not name:
@@ -201,7 +204,7 @@ def _text_model(exam: Examination) -> Finding:
 
 
 def _texts(exam: Examination) -> Finding:
-    faults = task_faults(exam.services, plan_of(exam.project.label_config), exam.first_tasks)
+    faults = task_faults(exam.services, plan_of(exam.project), exam.first_tasks)
     if not faults:
         return Finding.fine("the base model can read the texts of the first tasks, as far as is known")
     return Finding.warning("; ".join(fault.found for fault in faults), "; ".join(fault.fix for fault in faults))
@@ -211,14 +214,15 @@ def _task_texts(exam: Examination) -> Finding:
     tasks = exam.first_tasks
     if not tasks:
         return Finding.fine("there is no task yet")
-    shown = plan_of(exam.project.label_config).object
-    empty = [task for task in tasks if not shown.text(task.data).strip()]
+    plan = plan_of(exam.project)
+    empty = [task for task in tasks if not plan.text(task.data).strip()]
+    places = " or ".join(shown.written for shown in plan.texts)
     some = f"the first {len(tasks)} tasks" if len(tasks) > 1 else "the only task"
     if not empty:
-        return Finding.fine(f"{some} {'have' if len(tasks) > 1 else 'has'} a text at {shown.written}")
+        return Finding.fine(f"{some} {'have' if len(tasks) > 1 else 'has'} a text at {places}")
     keys = ", ".join(map(repr, empty[0].data)) or "nothing"
     problem = (
-        f"{'all' if len(empty) == len(tasks) else len(empty)} of {some} have no text at {shown.written}, task "
+        f"{'all' if len(empty) == len(tasks) else len(empty)} of {some} have no text at {places}, task "
         f"{empty[0].id} for one, whose data holds {keys}; they get no pre-label, and give no row"
     )
     if len(empty) < len(tasks):
@@ -226,13 +230,21 @@ def _task_texts(exam: Examination) -> Finding:
     return Finding.broken(
         problem,
         'let value="$..." under Settings, Labeling Interface name what the tasks hold, or import tasks that hold it'
-        + ("" if shown.encoding == "none" else f", encoded as {shown.encoding}"),
+        + "".join(f", encoded as {shown.encoding}" for shown in plan.texts if shown.encoding != "none"),
     )
+
+
+def _read_texts(exam: Examination) -> Finding:
+    """Report which of several texts are read."""
+    reading = Reading.of(exam.services, exam.project, exam.first_tasks)
+    if reading.doubts:
+        return Finding.warning(" ".join((*reading.facts, *reading.doubts)), f"leave it so. {Reading.ADVICE}")
+    return Finding.fine(" ".join(reading.facts) or "the only text that the label config shows")
 
 
 def _prelabels(exam: Examination) -> Finding:
     """Ask the running backend for pre-labels of tasks that are not blind. It stores nothing."""
-    plan = plan_of(exam.project.label_config)
+    plan = plan_of(exam.project)
     if ModelVersion.is_cold_start_name(exam.version) and not any(
         decoder_of(each.kind.head).is_one_label for each in plan.controls
     ):
@@ -257,7 +269,7 @@ def _prelabels(exam: Examination) -> Finding:
 
 def _open_tasks(exam: Examination) -> list[Task]:
     """Return the tasks that have a text and are not held out."""
-    texts = [(task, plan_of(exam.project.label_config).text(task.data)) for task in exam.first_tasks]
+    texts = [(task, plan_of(exam.project).text(task.data)) for task in exam.first_tasks]
     return [task for task, text in texts if text.strip() and not exam.project.split.split_of(text).is_held_out]
 
 
@@ -287,6 +299,7 @@ CHECKS = (
     Check("jobs", _jobs, needs=("database",)),
     Check("events", _events, needs=("project", "connected")),
     Check("answers", _answers, needs=("connected",), fix="train again, which makes a snapshot: `labelloop train`"),
+    Check("read_texts", _read_texts, needs=("project", "label_config", "connected")),
     Check("task_texts", _task_texts, needs=("project", "label_config", "connected")),
     Check("prelabels", _prelabels, needs=("label_config", "connected", "versions")),
 )

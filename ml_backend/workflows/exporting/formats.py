@@ -23,7 +23,7 @@ from ...snapshots.reviewed import changed_rows
 from ...tasks import ServingPlan, find_kinds
 from ..connecting.projects import project_as_it_is
 from ..services import Services
-from .row_source import RowSource
+from .row_source import RowSource, plan_of_file
 
 __all__ = ["ExportReport", "export_format", "export_format_of_file"]
 
@@ -62,7 +62,7 @@ def export_format(services: Services, project: Project, request: ExportRequest, 
         HookError: a hook failed with a row. Nothing is written then.
     """
     project = project_as_it_is(services, project)
-    request = _completed(request, plan_of(project.label_config))
+    request = _completed(request, plan_of(project))
     return _export(RowSource.of_project(services, project), request, out)
 
 
@@ -84,9 +84,10 @@ def export_format_of_file(
     if label_config is None:
         report = _export_columns(services, export, request, out, notes)
     else:
-        plan = plan_of(label_config)
+        plan, unread = plan_of_file(services, export, label_config)
         request = _completed(request, plan)
         report = _export(RowSource.of_file(services, export, plan, notes), request, out)
+        report = replace(report, notices=(*report.notices, *unread))
     return replace(report, notices=(*report.notices, *notes.sentences))
 
 
@@ -106,7 +107,7 @@ def _completed(request: ExportRequest, plan: ServingPlan) -> ExportRequest:
             "one: --control NAME"
         )
     controls = tuple(served for served in plan.controls if request.control in ("", served.name))
-    request = replace(request, field=plan.field, controls=controls, control=request.control or names[0])
+    request = replace(request, texts=plan.texts, controls=controls, control=request.control or names[0])
     wanted.check(request)
     return request
 
@@ -127,10 +128,11 @@ def _export_columns(
             "--studio-export needs --config FILE here: without the label config, only flat exports (CSV, TSV, "
             "JSON_MIN) can be read, into the formats that need no labels, and in no split"
         )
-    request = replace(request, field=PROMPT, control=request.control or ANSWER)
+    control = Control(request.control or ANSWER, "TextArea", ObjectTag(PROMPT, "Text", PROMPT), ())
+    request = replace(request, texts=(control.object,), control=control.name)
     change = partial(services.hooks.change_rows, labels={request.control: frozenset()})
     reasons = ReasonCounts()
-    rows = changed_rows(_rows_of_columns(export, request.control, notes), change, reasons)
+    rows = changed_rows(_rows_of_columns(export, control, notes), change, reasons)
     return _written({None: rows}, request, out, reasons)
 
 
@@ -186,8 +188,7 @@ def _summed(
     )
 
 
-def _rows_of_columns(export: Path, answer: str, notes: FileNotes) -> Iterator[Row]:
-    control = Control(answer, "TextArea", ObjectTag(PROMPT, "Text", PROMPT), ())
+def _rows_of_columns(export: Path, control: Control, notes: FileNotes) -> Iterator[Row]:
     kind = find_kinds()["generation"]
     numbers = count(1)
     for task in read_flat_export(export, LabelConfig("", (control,)), notes):
@@ -198,7 +199,7 @@ def _rows_of_columns(export: Path, answer: str, notes: FileNotes) -> Iterator[Ro
                 id=f"record-{next(numbers)}",
                 task_id=task.id,
                 input={PROMPT: control.object.text(task.data)},
-                targets={answer: response} if response else {},
+                targets={control.name: response} if response else {},
                 labels=(),
                 provenance=Provenance(()),
             )

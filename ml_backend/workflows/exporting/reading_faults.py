@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...domain.annotation import Task
-from ...domain.field_texts import field_texts
+from ...domain.field_texts import field_texts, readable_text
 from ...domain.readable import listed
 from ...errors import EncoderError
 from ...exporters.heads.base import AnswerColumn
@@ -92,7 +92,7 @@ def _script_faults(
     from ...models.base.legibility import Legibility
 
     try:
-        legibility = Legibility.of([text for _, text in texts], tokeniser)
+        legibility = Legibility.of([readable_text(text) for _, text in texts], tokeniser)
     except EncoderError:
         return  # such a tokenizer does not give the positions of its tokens
     if reasons := _reasons(legibility):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from ...domain.annotation import Annotation, Task
@@ -23,10 +23,12 @@ from ...snapshots.build import BuiltRows, build_rows
 from ...snapshots.review import ReviewRule
 from ...snapshots.reviewed import BuildSettings, History, RowChange, reviewed_rows
 from ...tasks import ServingPlan
+from ...tasks.shown_texts import ReadFields
 from ..connecting.config_history import control_absences
+from ..connecting.projects import read_fields
 from ..services import Services
 
-__all__ = ["RowSource"]
+__all__ = ["RowSource", "plan_of_file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class RowSource:
         Raises:
             StudioError: Label Studio cannot be read; raised when the reading gets there.
         """
-        plan = plan_of(project.label_config)
+        plan = plan_of(project)
         source = services.studio.reviewed_tasks(project.id) if tasks is None else tasks
         history, absences = _event_history(services, project, plan), control_absences(services, project)
         return cls(services, f"project {project.id}", source, plan, history, absences)
@@ -73,12 +75,8 @@ class RowSource:
             StudioExportError: the file is not such an export; raised when the reading gets there.
         """
 
-        def tasks() -> Iterator[Task]:
-            is_flat = FlatFile(export).is_flat()
-            yield from read_flat_export(export, plan.config, notes) if is_flat else read_export(export, notes)
-
         # labelloop did not see the annotations of a file being made.
-        return cls(services, str(export), tasks(), plan, lambda _task, _annotation: None)
+        return cls(services, str(export), _tasks(export, plan, notes), plan, lambda _task, _annotation: None)
 
     def settings(self, split: SplitFractions) -> BuildSettings:
         """Return what decides on rows."""
@@ -126,7 +124,33 @@ class RowSource:
 
     def _change(self) -> RowChange:
         labels = {served.name: frozenset(served.control.label_values) for served in self.plan.controls}
-        return partial(self.services.hooks.change_rows, labels=labels)
+
+        def change(rows: Iterable[Row]) -> Iterator[Row]:
+            # What hooks add to a row cannot be read, since the tasks that are answered lack it.
+            for row in self.services.hooks.change_rows(rows, labels=labels):
+                yield self.plan.row(row)
+
+        return change
+
+
+def plan_of_file(services: Services, export: Path, label_config: str) -> tuple[ServingPlan, tuple[str, ...]]:
+    """Return what is read of a Label Studio export, by its first tasks, and sentences on fields that are left out.
+
+    Raises:
+        LabelConfigError: the label config cannot be served.
+        StudioExportError: the file is not such an export.
+    """
+    plan = plan_of(label_config)
+    if not plan.fixed_fields:
+        return plan, ()
+    tasks = islice(_tasks(export, plan, FileNotes()), ReadFields.TASKS_READ)
+    fields = read_fields(services, plan, (task.data for task in tasks))
+    return plan_of(label_config, fields.names), fields.sentences
+
+
+def _tasks(export: Path, plan: ServingPlan, notes: FileNotes) -> Iterator[Task]:
+    is_flat = FlatFile(export).is_flat()
+    yield from read_flat_export(export, plan.config, notes) if is_flat else read_export(export, notes)
 
 
 def _event_history(services: Services, project: Project, plan: ServingPlan) -> History:

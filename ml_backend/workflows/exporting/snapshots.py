@@ -9,13 +9,12 @@ from ...domain.snapshot import ProjectRef, Snapshot, SplitFractions
 from ...errors import SnapshotError
 from ...labelstudio.files.notes import FileNotes
 from ...labelstudio.files.text import name_without_gz
-from ...labelstudio.plans import plan_of
 from ...snapshots.build import BuiltRows
 from ...snapshots.reviewed import BuildSettings
 from ...snapshots.store import SnapshotFolder, write_snapshot
 from ..connecting.projects import project_as_it_is, slug_of
 from ..services import Services
-from .row_source import RowSource
+from .row_source import RowSource, plan_of_file
 
 __all__ = ["export_file", "export_project", "newest_snapshot", "stored_snapshot"]
 
@@ -85,12 +84,13 @@ def export_file(
         HookError: a hook failed with a row.
     """
     notes = FileNotes()
-    source = RowSource.of_file(services, export, plan_of(label_config), notes)
+    plan, unread = plan_of_file(services, export, label_config)
+    source = RowSource.of_file(services, export, plan, notes)
     settings = source.settings(split)
     built = source.build(settings)
     if not any(built.splits.values()):
         raise source.no_row_error(built.reasons, notes.sentences)
-    built = replace(built, warnings=(*built.warnings, *notes.about_values))
+    built = replace(built, warnings=(*built.warnings, *unread, *notes.about_values))
     return _written(source, built, settings, ProjectRef(0, slug_of(name_without_gz(export).stem)), out=out)
 
 
@@ -111,6 +111,7 @@ def _written(
             built,
             project=project,
             config=source.plan.config,
+            fields=source.plan.fixed_fields,
             settings=settings,
             seed=services.options.seed,
             parent=parent,

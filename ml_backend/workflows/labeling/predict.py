@@ -23,7 +23,7 @@ TASKS_AT_ONCE = 512
 def predict_for_studio(services: Services, project: Project, tasks: Sequence[Task]) -> Prelabels:
     """Return one pre-label per task, in order, by the model that serves the project."""
     predictor = services.champions.get(project)
-    prelabels = prelabel(tasks, predictor, plan_of(project.label_config), project.split)
+    prelabels = prelabel(tasks, predictor, plan_of(project), project.split)
     pairs = [(task.id, prediction) for task, prediction in zip(tasks, prelabels.predictions, strict=True)]
     services.hooks.predictions_made(project.ref.key, predictor.version, pairs)
     return prelabels
@@ -54,7 +54,7 @@ def _plan_of(path: Path) -> ServingPlan:
 
     manifest = read_bundle(path).manifest
     try:
-        plan = plan_of(manifest.facts.label_config)
+        plan = plan_of(manifest.facts)
     except LabelConfigError as error:
         raise BundleError(f"the label config in {path} cannot be used: {error}") from error
     if {part.control for part in manifest.parts}.isdisjoint(served.name for served in plan.controls):

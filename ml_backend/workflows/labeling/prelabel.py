@@ -75,7 +75,7 @@ def push_missing(
         StudioError: some do not fit the label config, or Label Studio dropped some.
     """
     project = project_as_it_is(services, project)
-    plan, version = plan_of(project.label_config), predictor.version
+    plan, version = plan_of(project), predictor.version
     sizes = batch_sizes or (DRAFTS if plan.has_texts else LABELS)
     expected = services.studio.count_without_prediction(project.id, version)
     progress = _PushProgress(report, expected, services.clock)

@@ -133,7 +133,7 @@ def compare_versions(services: Services, champion: str, challenger: str, *, draf
 
 def _test_rows(snapshot: Snapshot) -> _TestRows:
     manifest = snapshot.manifest
-    plan = plan_of(manifest.label_config)
+    plan = plan_of(manifest)
     return _TestRows(manifest.project.key, list(SnapshotFolder(snapshot.path).rows(Split.TEST)), plan)
 
 
@@ -166,6 +166,7 @@ def _stand_in(services: Services, snapshot: Snapshot) -> Project:
         title=manifest.project.slug,
         label_config=manifest.label_config,
         label_config_fingerprint=manifest.label_config_fingerprint,
+        fields=manifest.fields,
         split=manifest.split,
         connected_at=services.clock(),
     )

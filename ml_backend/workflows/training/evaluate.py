@@ -77,7 +77,8 @@ class EvaluationReport:
                 f"{snapshot} has no test rows (it was split {manifest.split}); wanted some. Give another snapshot, "
                 "or score every reviewed row of an export file: --studio-export FILE --config FILE"
             )
-        plan = plan_of(manifest.label_config)
+        plan = plan_of(manifest.label_config, _read_fields(bundle))
+        rows = [plan.row(row) for row in rows]
         return replace(_report(services, bundle, rows, plan), reasons=manifest.reasons)
 
     @classmethod
@@ -89,7 +90,7 @@ class EvaluationReport:
             SnapshotError: not one task in it is reviewed.
             UnsupportedLabelConfig: its rows answer none of the version's controls.
         """
-        plan = plan_of(label_config)
+        plan = plan_of(label_config, _read_fields(bundle))
         reasons, notes = ReasonCounts(), FileNotes()
         source = RowSource.of_file(services, export, plan, notes)
         rows = list(source.rows(reasons))
@@ -122,7 +123,7 @@ def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) ->
         evaluation = Measure.of(served.kind.head).evaluate(true, answers, served.control.label_values)
         model = predictor.language_model(served.name) if isinstance(predictor, OwnsLanguageModel) else None
         if model is not None and answered and isinstance(evaluation, TextEvaluation):
-            prompts = [row.text for row in answered]
+            prompts = [served.control.text_in(row.text) for row in answered]
             evaluation = replace(evaluation, perplexity=perplexity_of(model, prompts, list(map(str, true))))
         by_control[served.name] = evaluation
     return by_control
@@ -137,6 +138,13 @@ def answers_of(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) -> 
         ]
         for served in plan.controls
     }
+
+
+def _read_fields(path: Path) -> tuple[str, ...]:
+    """Return what a version reads: it is measured on that, whatever else a snapshot or an export holds."""
+    from ...models.bundle.bundle import read_bundle
+
+    return read_bundle(path).manifest.facts.fields
 
 
 def _report(services: Services, path: Path, rows: Sequence[Row], plan: ServingPlan) -> EvaluationReport:

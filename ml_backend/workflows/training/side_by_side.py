@@ -107,7 +107,7 @@ def side_by_side(
             for row, response, score in zip(written, responses, scores, strict=True):
                 row.append(Writing(name, response, score))
         comparisons += [
-            SideBySide(served.name, row.task_id, row.text, expert, tuple(of_row))
+            SideBySide(served.name, row.task_id, served.control.text_in(row.text), expert, tuple(of_row))
             for row, expert, of_row in zip(chosen, experts, written, strict=True)
         ]
     return comparisons

@@ -38,7 +38,7 @@ def trusted_rows(
     """Return the train rows per control, with suspicious answers treated as the training wants, and notes on them."""
     from ...learning.rows.suspects import treat_suspects
 
-    plan = plan_of(snapshot.manifest.label_config)
+    plan = plan_of(snapshot.manifest)
     every = list(SnapshotFolder(snapshot.path).rows(Split.TRAIN))
     rows: dict[str, Sequence[Row]] = {served.name: every for served in plan.controls}
     # Texts are not right or wrong as labels are.

@@ -125,7 +125,7 @@ def _fit(
     from ...models.graphs.store import GraphStore
 
     manifest = snapshot.manifest
-    plan = plan_of(manifest.label_config)
+    plan = plan_of(manifest)
     settings, writing = settings_from(choices.method, choices.seed, choices.overrides)
     deadline = None if settings.budget_min is None else Deadline.after(60 * settings.budget_min)
     train, notes = trusted_rows(
@@ -152,7 +152,8 @@ def _fit(
     spec = VersionSpec(
         model_version=version,
         facts=BundleFacts(
-            field=plan.field,
+            field=plan.fields[0],
+            fields=plan.fixed_fields,
             label_config=manifest.label_config,
             label_config_fingerprint=manifest.label_config_fingerprint,
             snapshot_id=snapshot.id,

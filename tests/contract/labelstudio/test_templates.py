@@ -110,8 +110,9 @@ def test_a_template_is_served_with_nothing_left_over(name: str) -> None:
     plan = serving_plan(template(name))
 
     assert [notice for notice in plan.notices if not notice.startswith("<Rating ")] == []
-    assert plan.field
-    assert plan.text({plan.field: "a text", "other": "x"}) == "a text"
+    texts = dict.fromkeys(plan.fields, "a text")
+    assert all(texts)
+    assert plan.input({**texts, "other": "x"}) == texts
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -151,7 +152,7 @@ def test_what_is_written_passes_label_studio_s_own_check_of_the_config(name: str
 def test_label_studio_stores_every_answer_and_gives_back_what_was_meant(name: str, studio_client: StudioClient) -> None:
     plan = serving_plan(template(name))
     numbers = answer_numbers(plan)
-    tasks = [{"data": {plan.field: TEXT}} for _ in numbers]
+    tasks = [{"data": dict.fromkeys(plan.fields, TEXT)} for _ in numbers]
     project = project_with_tasks(studio_client, tasks=tasks, label_config=template(name).xml)
     ids = task_ids(studio_client, project.id)
     predictions = {
@@ -163,6 +164,6 @@ def test_label_studio_stores_every_answer_and_gives_back_what_was_meant(name: st
         studio_client.submit_annotation(task, {"result": [dict(region) for region in prediction.result]})
 
     reviewed = {task.id: task for task in studio_client.reviewed_tasks(project.id)}
-    assert {plan.text(task.data) for task in reviewed.values()} == {TEXT}
+    assert {text for task in reviewed.values() for text in plan.input(task.data).values()} == {TEXT}
     found = {task.id: read(plan, task.annotations[0].result) for task in reviewed.values()}
     assert found == {task: expected(plan, number) for task, number in zip(ids, numbers, strict=True)}

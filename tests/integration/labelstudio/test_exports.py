@@ -72,7 +72,7 @@ def same(rows: Iterable[Row]) -> list[Row]:
 
 def written(rows: list[Row], plan: ServingPlan, path: Path, *, names_annotators: bool = True) -> Path:
     request = ExportRequest(
-        "label-studio", "category", field=plan.field, controls=plan.controls, names_annotators=names_annotators
+        "label-studio", "category", texts=plan.texts, controls=plan.controls, names_annotators=names_annotators
     )
     assert Exporter.named("label-studio").write(rows, path, request).rows == len(rows)
     return path

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_backend.domain.example import Provenance, Row
+from ml_backend.domain.example import Provenance, Row, Span
+from ml_backend.domain.field_texts import join_fields
 from ml_backend.domain.model import Method
 from ml_backend.errors import BundleError, TrainingError
 from ml_backend.learning.classification.settings import TrainingSettings
@@ -28,6 +29,8 @@ from tests.unit.tasks.plans import plan
 
 AREA = '<TextArea name="reply" toName="text" required="true"/>'
 CHOICES = '<Choices name="opening" toName="text"><Choice value="thanks"/><Choice value="sorry"/></Choices>'
+SUBJECT = '<Text name="subject" value="$subject"/>'
+THINGS = '<Labels name="things" toName="subject"><Label value="card"/></Labels>'
 FACTS = BundleFacts(field="text", label_config="<View/>", label_config_fingerprint="0123456789ab", snapshot_id="cdef")
 READING = TrainingSettings(method=Method.REGRESSION, max_length_tokens=64)
 WRITING = GenerationSettings(
@@ -88,6 +91,36 @@ def test_a_version_answers_with_labels_and_with_texts(trial: Trial) -> None:
     assert 0 < answers[1]["reply"].score < 1
     fractions = [report.fraction for report in trial.reports]
     assert fractions == sorted(fractions)
+
+
+def test_each_control_of_a_version_is_decided_on_its_part_of_several_texts(
+    tmp_path: Path, base: str, decoder: str
+) -> None:
+    served = plan(SUBJECT + CHOICES + THINGS + AREA)
+    facts = FACTS.copy_with(fields=served.fixed_fields, label_config=served.config.xml)
+    rows = [
+        replace(
+            row, input={**row.input, "subject": "my card"}, targets={**row.targets, "things": (Span(3, 7, "card"),)}
+        )
+        for row in rows_of([(pair.prompt, pair.response) for pair in PAIRS])
+    ]
+    parts = [training_data(rows, rows[:6], each) for each in served.controls]
+    trial = Trial(tmp_path, base, decoder, facts)
+
+    trial.train(*parts, settings=READING, writing=replace(WRITING, epochs=1))
+
+    assert [part.train.texts[0] for part in parts] == [
+        rows[0].text,
+        "my card",
+        f"text: {PROMPTS[0]}\n\nsubject: my card",
+    ]
+    assert read_bundle(trial.out).was_trained_on([rows[0].text, PROMPTS[0], "my card"]) == [True, False, False]
+    blank = join_fields({"text": PROMPTS[0], "subject": " "})
+    first, second = BundlePredictor(trial.out).predict([rows[0].text, blank])
+    assert first is not None
+    assert second is not None
+    assert first["things"].target == (Span(3, 7, "card"),)
+    assert second.keys() <= {"opening", "reply"}
 
 
 def test_a_version_of_texts_alone_needs_no_encoder(tmp_path: Path, decoder: str) -> None:

@@ -21,7 +21,9 @@ def text_plan(controls: str, field: str = "text") -> ServingPlan:
 def request(controls: str = TOPIC, field: str = "text", **more: Any) -> ExportRequest:
     """A request for all controls of a config, the first one being the one control."""
     plan = text_plan(controls, field)
-    return ExportRequest("", **{"field": field, "controls": plan.controls, "control": plan.controls[0].name, **more})
+    return ExportRequest(
+        "", **{"texts": plan.texts, "controls": plan.controls, "control": plan.controls[0].name, **more}
+    )
 
 
 def row(

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.example import Row, Span, Target
+from ml_backend.domain.object_tag import ObjectTag
 from ml_backend.exporters.base import ExportRequest
 from tests.unit.exporters.builders import export, request, row, written
 
-DRAFT = ExportRequest("", field="prompt", control="instruction")
+DRAFT = ExportRequest("", texts=(ObjectTag("prompt", "Text", "prompt"),), control="instruction")
 ROLES = {"system", "user", "assistant"}
 
 

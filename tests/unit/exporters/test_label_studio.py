@@ -49,7 +49,7 @@ def test_what_label_studio_exported_is_read_again_as_it_was(recording: str, tmp_
     plan = text_plan(CONFIGS[recording])
     rows = read(recording_path(recording), plan)
     assert rows
-    asked = ExportRequest("", plan.controls[0].name, field=plan.field, controls=plan.controls)
+    asked = ExportRequest("", plan.controls[0].name, texts=plan.texts, controls=plan.controls)
 
     assert export("label-studio", rows, tmp_path / "again.json", asked).rows == len(rows)
 
@@ -60,7 +60,7 @@ def test_responses_that_label_studio_exported_are_read_again_as_they_were(tmp_pa
     plan = serving_plan(parse_label_config(template_path("generation").read_text(encoding="utf-8")))
     rows = read(recording_path("export_textarea"), plan)
     assert [row.targets for row in rows] == [{"instruction": 'An answer, with "quotes"\nand a second line'}] * 2
-    asked = ExportRequest("", "instruction", field=plan.field, controls=plan.controls)
+    asked = ExportRequest("", "instruction", texts=plan.texts, controls=plan.controls)
 
     export("label-studio", rows, tmp_path / "again.json", asked)
 
@@ -90,11 +90,11 @@ def test_the_text_is_written_where_the_label_config_looks_for_it(
 ) -> None:
     plan = serving_plan(parse_label_config(f'<View><Text name="text" {shown}/>{TOPIC}</View>'))
     labels = (AnnotatorLabel("3", {"topic": "login"}, False),)
-    one = Row("task-5", 5, {plan.field: "Grüße"}, {"topic": "login"}, labels, Provenance((50,)))
+    one = Row("task-5", 5, {plan.fields[0]: "Grüße"}, {"topic": "login"}, labels, Provenance((50,)))
 
     text = written(
-        "label-studio", [one], tmp_path / "x.json", ExportRequest("", "topic", field=plan.field, controls=plan.controls)
+        "label-studio", [one], tmp_path / "x.json", ExportRequest("", "topic", texts=plan.texts, controls=plan.controls)
     )
 
     assert json.loads(text)[0]["data"] == data
-    assert [each.input for each in read(tmp_path / "x.json", plan)] == [{plan.field: "Grüße"}]
+    assert [each.input for each in read(tmp_path / "x.json", plan)] == [{plan.fields[0]: "Grüße"}]

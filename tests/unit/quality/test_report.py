@@ -6,6 +6,9 @@ from dataclasses import replace
 import pytest
 
 from ml_backend.domain.example import Span
+from ml_backend.domain.field_texts import join_fields
+from ml_backend.domain.label_config import Control, Label
+from ml_backend.domain.object_tag import ObjectTag
 from ml_backend.domain.quality import Audit, ControlQuality, Issue, IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.quality.report import audit_to_json, write_csv
@@ -97,6 +100,20 @@ def test_the_table_has_a_line_per_issue() -> None:
     }
     assert (second["given"], second["other_task_id"], second["text"]) == ("a, b", "7", 'two\nlines, "quoted"')
     assert (third["given"], third["suggested"], third["text"]) == ("", "", "")
+
+
+def test_spans_are_said_as_pieces_of_the_text_that_they_are_about() -> None:
+    shown = ObjectTag("body", "Text", "body")
+    control = Control("things", "Labels", shown, (Label("CARD", "CARD"),))
+    issue = replace(AUDIT.issues[0], control="things", given=(Span(3, 7, "CARD"),), suggested=())
+    target = io.StringIO(newline="")
+
+    write_csv(
+        replace(AUDIT, issues=(issue,)), {1: join_fields({"subject": "Help", "body": "My card"})}, target, [control]
+    )
+
+    (cells,) = csv.DictReader(io.StringIO(target.getvalue(), newline=""))
+    assert (cells["given"], cells["text"]) == ("“card” CARD", "subject: Help\n\nbody: My card")
 
 
 @pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "＝1", "\n+1", "\r-1"])

@@ -1,5 +1,6 @@
 import pytest
 
+from ml_backend.domain.field_texts import field_texts, join_fields
 from ml_backend.errors import UnsupportedLabelConfig
 from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.tasks import find_kinds, serving_plan
@@ -21,6 +22,57 @@ def test_all_controls_of_a_config_are_served_in_its_order_each_by_its_kind() -> 
     assert found.notices == ()
 
 
+TITLE = '<Text name="title" value="$title"/>'
+
+
+def test_choices_are_decided_on_all_texts_and_marks_on_their_own() -> None:
+    found = plan(f"{SINGLE}{TITLE}{LABELS.replace('text', 'title')}")
+    data = {"title": "Card", "text": "Lost, $1", "other": "x"}
+    topic, spans = (each.control for each in found.controls)
+
+    assert (found.fields, found.notices) == (("text", "title"), ())
+    assert found.input(data) == field_texts(found.text(data)) == {"text": "Lost, $1", "title": "Card"}
+    assert topic.text_in(found.text(data)) == found.text(data)
+    assert spans.text_in(found.text(data)) == "Card"
+
+
+def test_what_is_shown_beside_the_texts_is_said_not_to_be_read() -> None:
+    found = plan(f'<Header value="$title"/><Header value="From $5 on"/><Image name="photo" value="$photo"/>{SINGLE}')
+
+    assert found.notices == tuple(
+        f"<{tag}> with {shown} is shown and not read, since it is no <Text> that holds its text"
+        for tag, shown in (("Header", "$title"), ("Image", "$photo"))
+    )
+    assert (found.fields, found.fixed_fields) == (("text",), ())
+
+
+def test_a_response_is_asked_for_with_the_texts_as_people_read_them() -> None:
+    (served,) = plan(f'{TITLE}<TextArea name="reply" toName="text" required="true"/>').controls
+
+    assert served.control.text_in(join_fields({"title": "Card", "text": "Lost"})) == "title: Card\n\ntext: Lost"
+
+
+def test_marks_in_one_of_several_texts_alone_leave_the_others_unread() -> None:
+    assert plan(TITLE + LABELS).fields == ("text",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "read", "unread"),
+    [
+        (("title", "text"), ("title", "text"), []),
+        (("title", "gone"), ("title",), ["text"]),
+        (("gone",), ("text", "title"), []),
+        ((), ("text",), ["title"]),
+    ],
+)
+def test_what_was_fixed_is_read_in_its_order_as_far_as_it_is_shown(
+    fields: tuple[str, ...], read: tuple[str, ...], unread: list[str]
+) -> None:
+    found = serving_plan(plan(SINGLE + TITLE).config, fields)
+
+    assert (found.fields, [each.field for each in found.unread]) == (read, unread)
+
+
 @pytest.mark.parametrize(
     ("shown", "about"),
     [
@@ -29,8 +81,9 @@ def test_all_controls_of_a_config_are_served_in_its_order_each_by_its_kind() -> 
         ('$text" encoding="base64unicode', "$text (encoding base64unicode)"),
     ],
 )
-def test_a_control_about_another_text_is_not_served_and_said_so(shown: str, about: str) -> None:
-    found = plan(f'<Text name="title" value="{shown}"/>{SINGLE}{LABELS.replace("text", "title")}')
+def test_marks_in_a_text_that_is_not_read_are_not_served_and_said_so(shown: str, about: str) -> None:
+    config = plan(f'<Text name="title" value="{shown}"/>{SINGLE}{LABELS.replace("text", "title")}').config
+    found = serving_plan(config, ())
 
     assert [each.name for each in found.controls] == ["topic"]
     assert found.notices == (

@@ -30,7 +30,7 @@ def add_whole_version(
     version = add_version(services, project, label)
     plan = serving_plan(parse_label_config(project.label_config))
     facts = BundleFacts(
-        field=plan.field,
+        field=plan.fields[0],
         label_config=project.label_config,
         label_config_fingerprint=project.label_config_fingerprint,
         snapshot_id="abc",

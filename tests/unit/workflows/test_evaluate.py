@@ -192,5 +192,7 @@ def test_texts_that_the_version_reads_in_part_are_named(
     report = EvaluationReport.on_export(services, version.path, written(tmp_path / "long.json", [task, short]), CONFIG)
 
     (warning,) = report.warnings
-    assert warning.startswith("1 of 2 texts (50.0%) have more than 64 tokens, and what comes after those is not read")
+    assert warning.startswith(
+        "1 of 2 texts (50.0%) have more than 64 tokens, and this version does not read what comes after"
+    )
     assert "(tasks 7); " in warning

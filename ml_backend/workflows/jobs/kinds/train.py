@@ -104,7 +104,7 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
         if not job.project_id or not services.options.feedback.audit_after_training:
             return
         # An audit judges labels; it has nothing to say about texts alone.
-        if plan_of(services.database.projects.get(job.project_id).label_config).labeled:
+        if plan_of(services.database.projects.get(job.project_id)).labeled:
             AuditJob(trigger="training", is_pushed=True).request(services, job.project_id)
 
     def _same_work(self, services: Services, job: Job, snapshot: Snapshot) -> Job | None:
