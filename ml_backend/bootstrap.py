@@ -74,7 +74,7 @@ def build_services(options: Options, *, launcher: JobLauncher | None = None) -> 
             memory_of=lambda predictor: predictor.memory if isinstance(predictor, CachedPredictor) else {},
             limit_bytes=options.serving.model_memory_mb * MB,
         ),
-        load_predictor=load_bundle_predictor,
+        load_predictor=partial(load_bundle_predictor, runtime=options.serving.runtime),
         cold_start=partial(_cold_start, options),
         clock=_utc_now,
         hooks=_hooks(options),
@@ -83,11 +83,15 @@ def build_services(options: Options, *, launcher: JobLauncher | None = None) -> 
     )
 
 
-def load_bundle_predictor(path: Path) -> Predictor:
-    """Load a serving bundle for measuring: without a time budget, since scores must not depend on the machine."""
+def load_bundle_predictor(path: Path, runtime: str) -> Predictor:
+    """Load a serving bundle for measuring: without a time budget, since scores must not depend on the machine's speed.
+
+    Args:
+        runtime: of what writes, which is measured as it serves.
+    """
     from .serving.bundle_predictor import BundlePredictor
 
-    return BundlePredictor(path)
+    return BundlePredictor(path, runtime=runtime)
 
 
 class _Predictors:
@@ -107,7 +111,13 @@ class _Predictors:
         from .serving.bundle_predictor import BundlePredictor
 
         budget_s = self._options.serving.draft_budget_s
-        predictor = BundlePredictor(path, engines=self._engines(), budget_s=budget_s, remote=self._remote)
+        predictor = BundlePredictor(
+            path,
+            engines=self._engines(),
+            runtime=self._options.serving.runtime,
+            budget_s=budget_s,
+            remote=self._remote,
+        )
         predictor.warm_up()
         return CachedPredictor(predictor, self._answers)
 
@@ -167,7 +177,12 @@ def _writer(options: Options) -> "Writer | None":
         return _text_server(options, options.text_server.model or None)
     if not options.models.text_base_model:
         return None
-    return shared_writer(options.models.text_base_model, options.serving.draft_budget_s)
+    return shared_writer(
+        options.models.text_base_model,
+        options.serving.draft_budget_s,
+        graphs=options.graphs_folder,
+        runtime=options.serving.runtime,
+    )
 
 
 def configure_logging(level: str) -> None:

@@ -148,8 +148,8 @@ def _decision_lines(decision: "GateDecision") -> list[Any]:
 def _draft_lines(drafts: Sequence["SideBySide"]) -> list[Any]:
     lines: list[Any] = []
     for each in drafts:
-        expert = [("expert", "", each.expert)]
-        rows = expert + [(writing.writer, f"{writing.rouge_l:.3f}", writing.response) for writing in each.writings]
+        experts = [("expert", "", response) for response in each.experts]
+        rows = experts + [(writing.writer, f"{writing.rouge_l:.3f}", writing.response) for writing in each.writings]
         lines += ["", f"{each.control}, task {each.task_id}: {each.prompt}", table(("", "ROUGE-L", ""), rows)]
     return lines
 

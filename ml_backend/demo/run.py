@@ -5,6 +5,7 @@ import random
 import secrets
 import sys
 import time
+from collections import Counter
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from ..jobs.signals import one_interrupt
 from ..labelstudio.local import LocalStudio, free_port
 from ..measuring.cost import LabelingCost
 from ..workflows.services import Services
+from ..workflows.splits import splits_of
 from .annotator import Annotator
 from .backend import BackendProcess, demo_settings, make_project, running_backend
 from .display import Display
@@ -157,9 +159,9 @@ class _Demo:
         if connection.job is not None:
             with display.step("Pushing the cold start's pre-labels") as progress:
                 self._backend.finish(services, connection.job, progress)
-        counts = {split: sum(project.split.split_of(text) is split for text in self._tickets) for split in Split}
+        counts = Counter(splits_of(services, project, list(self._tickets)))
         summary = (
-            f"{len(self._tickets)} support tickets without labels. By a hash of their texts, {counts[Split.TEST]} are "
+            f"{len(self._tickets)} support tickets without labels. By their texts, {counts[Split.TEST]} are "
             f"for the test and {counts[Split.VALIDATION]} for validation: these stay blind, without pre-label. The "
             f"other {counts[Split.TRAIN]} have one of {services.versions.serving(project)}, which has seen no label at "
             "all."
@@ -173,7 +175,8 @@ class _Demo:
         All held-out tickets get a label. Those that get none are drawn at random: left to themselves, the least certain
         would come first and the rest would flatter the cold start.
         """
-        train = [text for text in self._tickets if not project.split.split_of(text).is_held_out]
+        splits = zip(self._tickets, splits_of(self._services, project, list(self._tickets)), strict=True)
+        train = [text for text, split in splits if not split.is_held_out]
         leave = set(random.Random(SEED).sample(train, LEFT_TICKETS))  # noqa: S311 (a draw, not a secret)
         wanted = len(self._tickets) - len(leave)
         done = mistakes = 0

@@ -1,6 +1,6 @@
 """Rows of a snapshot: what a person said about a text, and how it came about."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, TypeAlias
@@ -16,8 +16,10 @@ __all__ = [
     "SelectedBy",
     "Span",
     "Target",
+    "first_rows",
     "label_of",
     "parts_of",
+    "references_of",
     "spans_in",
 ]
 
@@ -106,7 +108,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One reviewed task.
+    """One reviewed task; where several responses to its prompt stand, one of them, see `first_rows`.
 
     Attributes:
         id: unique within a snapshot.
@@ -132,6 +134,14 @@ class Row:
         return join_fields(self.input)
 
 
+def first_rows(rows: Iterable[Row]) -> dict[int, Row]:
+    """The first row of each task, by task id; the others hold further responses to its prompt, and nothing else."""
+    first: dict[int, Row] = {}
+    for row in rows:
+        first.setdefault(row.task_id, row)
+    return first
+
+
 def parts_of(target: Target) -> tuple[Part, ...]:
     """The names or spans that an answer consists of."""
     return (target,) if isinstance(target, str) else target
@@ -140,6 +150,11 @@ def parts_of(target: Target) -> tuple[Part, ...]:
 def label_of(part: Part) -> str:
     """The label that a part of an answer carries."""
     return part if isinstance(part, str) else part.label
+
+
+def references_of(target: Target) -> tuple[str, ...]:
+    """The responses that an answer in words consists of: one, or several of which each is right."""
+    return (target,) if isinstance(target, str) else tuple(map(str, target))
 
 
 def spans_in(target: Target | None) -> tuple[Span, ...]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from .snapshot import ProjectRef, SplitFractions
+from .snapshot import ProjectRef, SplitFractions, SplitRule
 
 __all__ = ["Project", "SeenConfig"]
 
@@ -30,6 +30,7 @@ class Project:
     Attributes:
         label_config: the XML last seen.
         split: fixed when the project is connected, because a changed split would move rows between sets.
+        split_rule: fixed for the same reason.
         fields: the fields of its tasks that are read, fixed when the project is connected, because texts that are read
             otherwise belong to other splits; empty: the text of the first served control alone, as where there is one
             text, and in projects that were connected before several were read.
@@ -48,6 +49,7 @@ class Project:
     connected_at: datetime
     fields: tuple[str, ...] = ()
     backend_id: int | None = None
+    split_rule: SplitRule = SplitRule.TEXT
 
     @property
     def ref(self) -> ProjectRef:

@@ -16,6 +16,7 @@ __all__ = [
     "SnapshotManifest",
     "Split",
     "SplitFractions",
+    "SplitRule",
     "normal_form",
     "text_digest",
 ]
@@ -34,6 +35,15 @@ class Split(StrEnum):
     def is_held_out(self) -> bool:
         """True for validation and test: tasks whose annotators see no pre-label."""
         return self is not Split.TRAIN
+
+
+class SplitRule(StrEnum):
+    """The rule by which texts come into splits. A project keeps the one that it was connected with."""
+
+    TEXT = "text"
+    """Each text by its own hash. Projects and snapshots from before there was another rule have this one."""
+    GROUP = "group"
+    """Texts that resemble each other share a split, decided when the first of them is first seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +80,20 @@ class SplitFractions:
             raise ValueError(f"split {text!r} found; wanted three numbers such as 0.8,0.1,0.1") from None
         return cls(train, validation, test)
 
-    def split_of(self, text: str) -> Split:
-        """Return the split of a text, by a stable hash of the normalised text alone, so that a row never moves.
+    def of(self, split: Split) -> float:
+        """Return the share of one split."""
+        return {Split.TRAIN: self.train, Split.VALIDATION: self.validation, Split.TEST: self.test}[split]
 
-        It depends neither on the seed, the order nor the rest of the data, so the split of a task is known before
-        anybody labels it.
+    def split_of(self, text: str) -> Split:
+        """Return the split of a text by a stable hash of the normalised text alone.
+
+        It depends neither on the seed, the order nor the rest of the data.
         """
-        position = int(text_digest(text)[:16], 16) / 2**64
+        return self.split_of_digest(text_digest(text))
+
+    def split_of_digest(self, digest: str) -> Split:
+        """Return the split of the text with this `text_digest`."""
+        position = int(digest[:16], 16) / 2**64
         if position < self.train:
             return Split.TRAIN
         # A share of exactly 0 must stay empty, whatever the rounding of the sums.
@@ -136,6 +153,7 @@ class SnapshotManifest:
         parent: id of the project's previous snapshot, or None.
         reasons: which tasks and single answers were left out or repaired, and why. Empty in manifests that were
             written before reasons were kept.
+        split_rule: the rule by which rows came into splits.
     """
 
     id: str
@@ -154,6 +172,7 @@ class SnapshotManifest:
     parent: str | None = None
     created_at: str | None = None
     reasons: tuple[ReasonCount, ...] = ()
+    split_rule: SplitRule = SplitRule.TEXT
     schema_version: int = field(default=SCHEMA_VERSION)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from typing import Any
 
 from ..errors import TrainingError
@@ -15,9 +16,10 @@ class TextEvaluation:
     """Metrics over a set of rows.
 
     Attributes:
-        rouge_l: mean ROUGE-L F1 of the rows, from 0 to 1 (Lin 2004).
+        rows: prompts; each has one reference or several.
+        rouge_l: mean ROUGE-L F1 of the rows, from 0 to 1, each with its best reference (Lin 2004).
         bleu: of the whole set, from 0 to 100, as sacrebleu computes it by default (Post 2018).
-        exact: share of the rows with just the expert's words.
+        exact: share of the rows with just the words of a reference.
         unanswered: rows without a response; they count as empty ones.
         per_row: ROUGE-L F1, in the order given.
         perplexity: of the expert's responses, token by token, for the model that wrote; None where it was not measured.
@@ -41,16 +43,19 @@ class TextEvaluation:
         return asdict(self)
 
     @classmethod
-    def of(cls, references: Sequence[str], responses: Sequence[str | None]) -> "TextEvaluation":
+    def of(cls, references: Sequence[tuple[str, ...]], responses: Sequence[str | None]) -> "TextEvaluation":
         """Return metrics of responses, None where there is none, against what experts wrote.
+
+        Args:
+            references: per row the responses of experts, at least one.
 
         Raises:
             TrainingError: the two differ in length.
         """
         if len(references) != len(responses):
             raise TrainingError(
-                f"{len(references)} responses of experts and {len(responses)} of a model found; "
-                "wanted one of each per row"
+                f"responses of experts to {len(references)} prompts and of a model to {len(responses)} found; "
+                "wanted the same prompts"
             )
         from sacrebleu.metrics.bleu import BLEU
 
@@ -58,27 +63,37 @@ class TextEvaluation:
         scores = rouge_l(references, written)
         rows = len(scores)
         # `force`: responses that look tokenised already are the experts' own affair.
-        bleu = BLEU(force=True).corpus_score(written, [list(references)]).score if rows else 0.0
+        # sacrebleu takes the first references of all rows, then the second ones, and passes over the ones that lack.
+        streams = list(zip_longest(*references))
+        bleu = BLEU(force=True).corpus_score(written, streams).score if rows else 0.0
         return cls(
             rows=rows,
             rouge_l=sum(scores) / max(rows, 1),
             bleu=float(bleu),
-            exact=sum(_spoken(a) == _spoken(b) for a, b in zip(references, written, strict=True)) / max(rows, 1),
+            exact=sum(
+                any(_spoken(response) == _spoken(reference) for reference in own)
+                for own, response in zip(references, written, strict=True)
+            )
+            / max(rows, 1),
             unanswered=sum(not (response or "").strip() for response in responses),
             per_row=tuple(scores),
         )
 
 
-def rouge_l(references: Sequence[str], responses: Sequence[str]) -> list[float]:
+def rouge_l(references: Sequence[tuple[str, ...]], responses: Sequence[str]) -> list[float]:
     """Return ROUGE-L F1 per row, from 0 to 1: the longest common subsequence of words, over the lengths of both.
+
+    Of several references of a row the one that fits best counts.
 
     Words of any script are compared, ignoring case; the usual tokenisation of ROUGE knows only English words.
     """
     from torchmetrics.functional.text import rouge_score
 
     scores = []
-    for reference, response in zip(references, responses, strict=True):
-        result = rouge_score(response, reference, rouge_keys="rougeL", tokenizer=_spoken, normalizer=str)
+    for own, response in zip(references, responses, strict=True):
+        result = rouge_score(
+            response, [list(own)], accumulate="best", rouge_keys="rougeL", tokenizer=_spoken, normalizer=str
+        )
         scores.append(round(float(result["rougeL_fmeasure"]), 6))  # it comes in single precision
     return scores
 

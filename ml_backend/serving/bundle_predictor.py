@@ -13,7 +13,10 @@ from ..labelstudio.plans import plan_of
 from ..models.bundle.bundle import Bundle, read_bundle
 from ..models.decoders.text import TextDecoder
 from ..models.generation.generator import TextGenerator
+from ..models.generation.torch_writer import TorchWriter
 from ..models.generation.tuned_model import load_tuned_model
+from ..models.generation.writers import tuned_generator
+from ..models.graphs.fastest import AUTO
 from ..models.text.classifier import TextClassifier
 from .drafts import Writer, draft_answers
 from .engines import EngineEncoder, Engines
@@ -32,8 +35,9 @@ class BundlePredictor:
 
     Args:
         path: folder of its serving bundle.
-        engines: compute it the fastest way there is here, and shared; None: torch does, which takes its time, and
+        engines: compute heads the fastest way there is here, and shared; None: torch does, which takes its time, and
             gives the same on every machine.
+        runtime: of what writes, as in the setting `LABELLOOP_RUNTIME`.
         budget_s: seconds per draft of a response, by the wall clock; None: no bound.
         remote: gives what writes the responses of a version elsewhere, None where nothing does; then the version's
             own model is loaded.
@@ -48,10 +52,11 @@ class BundlePredictor:
         path: Path,
         *,
         engines: Engines | None = None,
+        runtime: str = AUTO,
         budget_s: float | None = None,
         remote: Callable[[str], Writer | None] = lambda _: None,
     ) -> None:
-        bundle = read_bundle(path)
+        bundle = self._bundle = read_bundle(path)
         self._control_of = _controls(path, bundle)
         self.version = bundle.manifest.model_version
         self._parts = bundle.manifest.parts
@@ -60,11 +65,11 @@ class BundlePredictor:
         self._memory: dict[Hashable, int] = {}
         for position, part in enumerate(bundle.manifest.parts):
             if isinstance(part.decoder, TextDecoder):
-                writer = remote(self.version) or _own_writer(bundle, position, part.decoder, budget_s)
+                writer = remote(self.version) or _own_writer(bundle, position, part.decoder, runtime, budget_s)
                 self._writers[part.control] = writer
                 self._answers[part.control] = partial(draft_answers, writer)
                 if isinstance(writer, TextGenerator):
-                    self._memory[writer] = sum(each.nbytes for each in writer.model.module.parameters())
+                    self._memory[writer] = writer.writer.memory_bytes
             else:
                 model = engines.classifier(bundle, position) if engines else TextClassifier.load(bundle, position)
                 self._answers[part.control] = model.answers
@@ -99,9 +104,17 @@ class BundlePredictor:
                     ) from error
 
     def language_model(self, control: str) -> "LanguageModel | None":
-        """The model that writes the responses to a control; None where none of this process does."""
-        writer = self._writers.get(control)
-        return writer.model if isinstance(writer, TextGenerator) else None
+        """The model that writes the responses to a control, in torch; None where none of this process does.
+
+        It is loaded where a graph writes them.
+        """
+        generator = self._writers.get(control)
+        if not isinstance(generator, TextGenerator):
+            return None
+        if isinstance(generator.writer, TorchWriter):
+            return generator.writer.model
+        position = next(i for i, part in enumerate(self._parts) if part.control == control)
+        return load_tuned_model(self._bundle.part_folder(position))
 
     def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
         """Answers per control for each text, in order; None for an empty text."""
@@ -146,9 +159,12 @@ def _controls(path: Path, bundle: Bundle) -> dict[str, Control]:
         raise BundleError(f"the label config in {path} cannot be used: {error}") from error
 
 
-def _own_writer(bundle: Bundle, position: int, decoder: TextDecoder, budget_s: float | None) -> TextGenerator:
-    return TextGenerator(
-        load_tuned_model(bundle.part_folder(position)),
+def _own_writer(
+    bundle: Bundle, position: int, decoder: TextDecoder, runtime: str, budget_s: float | None
+) -> TextGenerator:
+    return tuned_generator(
+        bundle.part_folder(position),
+        runtime=runtime,
         max_new_tokens=decoder.max_new_tokens,
         budget_s=budget_s,
         max_length_tokens=bundle.manifest.parts[position].max_length_tokens,

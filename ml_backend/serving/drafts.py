@@ -3,12 +3,15 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from ..domain.model import ScoredTarget
 from ..errors import EncoderError
 from ..models.generation.generator import Draft, TextGenerator
-from ..models.generation.language_model import LanguageModel
+from ..models.generation.writers import base_generator
+from ..models.graphs.fastest import AUTO
 
 __all__ = ["Writer", "draft_answers", "shared_writer"]
 
@@ -34,9 +37,8 @@ class _BaseWriter:
     Where it cannot be loaded, it writes nothing and logs that once: other controls can be answered without it.
     """
 
-    def __init__(self, base_model: str, *, budget_s: float | None = None) -> None:
-        self._base_model = base_model
-        self._budget_s = budget_s
+    def __init__(self, load: Callable[[], TextGenerator]) -> None:
+        self._load = load
         self._generator: TextGenerator | None = None
         self._is_broken = False
         self._lock = threading.Lock()
@@ -52,20 +54,25 @@ class _BaseWriter:
         with self._lock:
             if self._generator is None and not self._is_broken:
                 try:
-                    model = LanguageModel.load(self._base_model)
-                    self._generator = TextGenerator(
-                        model, max_new_tokens=TextGenerator.DEFAULT_MAX_NEW_TOKENS, budget_s=self._budget_s
-                    )
+                    self._generator = self._load()
                 except EncoderError as error:
                     self._is_broken = True
                     log.warning("there are no drafts before the first version is trained: %s", error)
             return self._generator
 
 
-def shared_writer(base_model: str, budget_s: float | None) -> _BaseWriter:
-    """Return this process's only untuned base model of this name."""
+def shared_writer(
+    base_model: str, budget_s: float | None, *, graphs: Path | None = None, runtime: str = AUTO
+) -> _BaseWriter:
+    """Return this process's only untuned base model of this name.
+
+    Args:
+        graphs: folder of what versions over one base model share; None: torch computes it.
+        runtime: as in the setting `LABELLOOP_RUNTIME`.
+    """
     with _writers_lock:
-        return _writers.setdefault((base_model, budget_s), _BaseWriter(base_model, budget_s=budget_s))
+        load = partial(base_generator, base_model, graphs=graphs, runtime=runtime, budget_s=budget_s)
+        return _writers.setdefault((base_model, budget_s), _BaseWriter(load))
 
 
 def draft_answers(writer: Writer, prompts: Sequence[str]) -> list[ScoredTarget | None]:

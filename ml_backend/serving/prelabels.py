@@ -10,7 +10,7 @@ from ..domain.annotation import Prediction, Region, Task
 from ..domain.label_config import Control
 from ..domain.model import ScoredTarget
 from ..domain.ports import Predictor
-from ..domain.snapshot import SplitFractions
+from ..domain.snapshot import Split
 from ..tasks import ServedControl, ServingPlan
 from .scores import draw_from_quantiles
 
@@ -37,15 +37,17 @@ class Prelabels:
     empty: Counter[str]
 
 
-def prelabel(tasks: Sequence[Task], predictor: Predictor, plan: ServingPlan, split: SplitFractions | None) -> Prelabels:
+def prelabel(
+    tasks: Sequence[Task], predictor: Predictor, plan: ServingPlan, splits: Sequence[Split] | None
+) -> Prelabels:
     """Return pre-labels for tasks.
 
     Args:
-        split: the project's split; tasks that it holds out get an empty result and a score drawn at random.
+        splits: the split of each task; those that are held out get an empty result and a score drawn at random.
             None: no task is blind, for predictions that no annotator will see.
     """
     texts = [plan.text(task.data) for task in tasks]
-    blind = [split is not None and bool(text.strip()) and split.split_of(text).is_held_out for text in texts]
+    blind = [False] * len(tasks) if splits is None else [split.is_held_out for split in splits]
     places = [index for index, is_blind in enumerate(blind) if not is_blind]
     answers = dict(zip(places, predictor.predict([texts[index] for index in places]), strict=True)) if places else {}
     empty: Counter[str] = Counter()

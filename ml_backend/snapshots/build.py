@@ -1,17 +1,18 @@
 """Make reviewed tasks into the rows of a snapshot: settled, split, freed of duplicates and leaks, and counted."""
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..domain.annotation import Task
 from ..domain.example import Row, SelectedBy, Target
 from ..domain.readable import listed
 from ..domain.reasons import Reason, ReasonCount, ReasonCounts
-from ..domain.snapshot import Split, SplitFractions, normal_form
+from ..domain.snapshot import Split, SplitFractions, SplitRule, normal_form
 from ..tasks import ServedControl, ServingPlan
 from .leakage import find_leaks
-from .reviewed import BuildSettings, History, RowChange, count_disagreements, row_of
+from .reviewed import BuildSettings, History, RowChange, count_disagreements, rows_of
 
 __all__ = ["BuiltRows", "build_rows"]
 
@@ -19,6 +20,8 @@ THIN_TRAIN_ROWS = 5
 FULL_VALIDATION_ROWS = 200
 FULL_TEST_ROWS = 100
 NAMED_LABELS = 10
+FAR_OFF = 0.07
+"""The difference between wanted and actual share of a split from which a snapshot warns."""
 UNREAD = frozenset({Reason.UNREADABLE, Reason.CONTRADICTORY, Reason.DOUBTFUL_POSITIONS, Reason.EMPTY_ANSWER})
 
 LabelCounts = Mapping[str, Mapping[str, Mapping[str, int]]]
@@ -44,7 +47,7 @@ class BuiltRows:
     Attributes:
         splits: rows per split; every split is there, if empty.
         unresolved: rows whose annotators agree on no control, with empty targets.
-        moved: the split of each unresolved row, by task id, whose changed text would belong to another split.
+        moved: the split of each unresolved row, by task id, to which the hash of its text alone gives another one.
         label_counts: rows per split, control and label that they hold; labels without a row count 0.
         reasons: the tasks and single answers that are left out and why, including tasks that are not reviewed.
         warnings: what a reader should know before trusting the rows, in sentences.
@@ -76,21 +79,25 @@ def build_rows(
     plan: ServingPlan,
     settings: BuildSettings,
     history: History,
+    *,
     change: RowChange = lambda rows: rows,
+    split_of: Callable[[str], Split] | None = None,
 ) -> BuiltRows:
     """Return the rows of all reviewed tasks, the same ones whatever order the tasks come in.
 
     Args:
+        split_of: returns the split of a task's text, and is called once all tasks were read. None: by its hash alone.
         change: applied to every row, after its text has decided on its split and before leaks are looked for, which
             are leaks to those who read the changed text.
     """
+    split_of = split_of or settings.split.split_of
     reasons = ReasonCounts()
     rows, dropped = _rows_of(tasks, plan, settings, history, reasons)
     voids = tuple(reasons)
     rows = _agreed(rows, plan)
     count_disagreements(rows, reasons)
-    rows, duplicates = _without_duplicates(rows)
-    splits = _split(rows, settings.split)
+    rows, duplicates = _without_duplicates(rows, plan)
+    splits = _split(rows, split_of)
     splits = {split: list(change(splits[split])) for split in Split}
     disagreed = [row for row in rows if not row.targets]
     unresolved = tuple(change(disagreed))
@@ -105,31 +112,31 @@ def build_rows(
     return BuiltRows(
         splits={split: tuple(splits[split]) for split in Split},
         unresolved=unresolved,
-        moved=_moved(disagreed, unresolved, settings.split),
+        moved=_moved(disagreed, unresolved, split_of, settings.split),
         dropped=tuple(sorted(all_dropped, key=lambda drop: (drop.task_id, drop.reason))),
         label_counts=label_counts,
         reasons=tuple(reasons),
-        warnings=_warnings(splits, label_counts, settings.split, voids),
+        warnings=_warnings(splits, label_counts, settings, voids),
     )
 
 
 def _rows_of(
     tasks: Iterable[Task], plan: ServingPlan, settings: BuildSettings, history: History, reasons: ReasonCounts
 ) -> tuple[list[Row], list[DroppedRow]]:
-    rows: dict[int, Row] = {}
+    rows: dict[int, list[Row]] = {}
     dropped: list[DroppedRow] = []
     for task in tasks:
-        result = row_of(task, plan, settings, history, reasons)
+        result = rows_of(task, plan, settings, history, reasons)
         if isinstance(result, Reason) and result.is_unreviewed:
             reasons.add(result, task.id)
         elif isinstance(result, Reason):
             dropped.append(DroppedRow(task.id, result))
         elif task.id in rows:
             # A live export reads page by page while people label, hence may come across a task twice.
-            dropped.append(DroppedRow(task.id, Reason.REPEATED_TASK, rows[task.id].id))
+            dropped.append(DroppedRow(task.id, Reason.REPEATED_TASK, rows[task.id][0].id))
         else:
             rows[task.id] = result
-    return [rows[task_id] for task_id in sorted(rows)], dropped
+    return [row for task_id in sorted(rows) for row in rows[task_id]], dropped
 
 
 def _agreed(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
@@ -137,14 +144,18 @@ def _agreed(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
 
     Such a difference means that annotators disagree about the text, whichever task they saw it in. Any one of the
     answers in train would contradict what other people said, and in test the order of tasks would decide which answer
-    counts as the truth. Rows that are already unresolved are ignored here.
+    counts as the truth. Rows that are already unresolved are ignored here. Responses in words may differ: all are good.
     """
     agreeing = {row.id: row for same in _by_text(rows) for row in _without_conflicts(same, plan)}
     return [agreeing.get(row.id, row) for row in rows]
 
 
-def _without_duplicates(rows: Sequence[Row]) -> tuple[list[Row], list[DroppedRow]]:
-    """Keep one row per text: the one with the most answers, or the first of equals. Equal texts share a split."""
+def _without_duplicates(rows: Sequence[Row], plan: ServingPlan) -> tuple[list[Row], list[DroppedRow]]:
+    """Keep one row per text: the one with the most answers, or the first of equals. Equal texts share a split.
+
+    Where responses in words differ, the rows after the first keep these alone.
+    """
+    written = {served.name for served in plan.controls if not served.kind.has_labels}
     remaining = {row.id: row for row in rows}
     dropped = []
     for same in _by_text(rows):
@@ -153,6 +164,10 @@ def _without_duplicates(rows: Sequence[Row]) -> tuple[list[Row], list[DroppedRow
             superset = next((each for each in fullest if row.targets.items() <= each.targets.items()), None)
             if superset is None:
                 fullest.append(row)
+                known = {item for each in fullest[:-1] for item in each.targets.items()}
+                if written & row.targets.keys() and known & row.targets.items():
+                    targets = {name: target for name, target in row.targets.items() if (name, target) not in known}
+                    remaining[row.id] = replace(row, targets=targets)
             else:
                 del remaining[row.id]
                 dropped.append(DroppedRow(row.task_id, Reason.DUPLICATE, superset.id))
@@ -172,8 +187,9 @@ def _without_conflicts(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
     """Return rows of one text without the answers that differ, and without answers to questions that depend on them."""
     answers: dict[str, set[Target]] = defaultdict(set)
     for row in rows:
-        for name, target in row.targets.items():
-            answers[name].add(target)
+        for served in plan.labeled:
+            if served.name in row.targets:
+                answers[served.name].add(row.targets[served.name])
     conflicts = plan.config.waiting_for(name for name, targets in answers.items() if len(targets) > 1)
     if not conflicts:
         return list(rows)
@@ -183,19 +199,21 @@ def _without_conflicts(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
     ]
 
 
-def _split(rows: Iterable[Row], fractions: SplitFractions) -> dict[Split, list[Row]]:
+def _split(rows: Iterable[Row], split_of: Callable[[str], Split]) -> dict[Split, list[Row]]:
     splits: dict[Split, list[Row]] = {split: [] for split in Split}
     for row in rows:
         if row.targets:
-            splits[fractions.split_of(row.text)].append(row)
+            splits[split_of(row.text)].append(row)
     return splits
 
 
-def _moved(original: Iterable[Row], changed: Iterable[Row], fractions: SplitFractions) -> dict[int, Split]:
-    """Return by task id the splits that can no longer be computed, because a hook changed the text."""
-    splits = {row.task_id: fractions.split_of(row.text) for row in original}
-    now = ((row.task_id, fractions.split_of(row.text)) for row in changed)
-    return {task_id: splits[task_id] for task_id, split in now if splits.get(task_id, split) is not split}
+def _moved(
+    original: Iterable[Row], changed: Iterable[Row], split_of: Callable[[str], Split], fractions: SplitFractions
+) -> dict[int, Split]:
+    """Return by task id the splits that the hash of the text does not give, by a group or since a hook changed it."""
+    splits = {row.task_id: split_of(row.text) for row in original}
+    by_hash = {row.task_id: fractions.split_of(row.text) for row in changed}
+    return {task_id: splits[task_id] for task_id, split in by_hash.items() if splits.get(task_id, split) is not split}
 
 
 def _without_leaks(splits: Mapping[Split, Sequence[Row]], threshold: float) -> tuple[list[Row], list[DroppedRow]]:
@@ -229,22 +247,18 @@ def _rows_per_label(rows: Iterable[Row], served: ServedControl) -> dict[str, int
 def _warnings(
     splits: Mapping[Split, Sequence[Row]],
     label_counts: LabelCounts,
-    fractions: SplitFractions,
+    settings: BuildSettings,
     reasons: Sequence[ReasonCount],
 ) -> tuple[str, ...]:
-    """Return sentences about void answers, thin classes, few held-out rows and labels that nobody was seen making.
+    """Return sentences about void answers, uneven splits, thin classes and labels that nobody was seen making.
 
     Warnings never block. A held-out split that is switched off by a share of 0 is not missed.
     """
-    shares = {
-        Split.TRAIN: fractions.train,
-        Split.VALIDATION: fractions.validation,
-        Split.TEST: fractions.test,
-    }
-    used = [split for split in Split if shares[split] > 0]
+    used = [split for split in Split if settings.split.of(split) > 0]
     return (
         *_void_answers(reasons),
         *_few_held_out(splits, used, list(label_counts[Split.TRAIN.value])),
+        *(_far_off(splits, settings.split) if settings.split_rule is SplitRule.GROUP else ()),
         *_thin_classes(label_counts, used),
         *_unseen(splits),
     )
@@ -281,6 +295,20 @@ def _few_held_out(
             yield f"{split} holds {len(splits[split])} rows; under {enough}, {consequence}"
         elif thin := [f"{name!r} ({count})" for name, count in counts.items() if count < enough]:
             yield f"{split} holds few rows that answer {listed(thin, NAMED_LABELS)}; under {enough}, {consequence}"
+
+
+def _far_off(splits: Mapping[Split, Sequence[Row]], fractions: SplitFractions) -> Iterator[str]:
+    """Yield a sentence where groups of similar texts, each of which is in one split, cannot make up the shares."""
+    total = sum(map(len, splits.values()))
+    shares = {split: len(splits[split]) / total for split in Split if total}
+    if any(
+        abs(share - (wanted := fractions.of(split))) > max(FAR_OFF, 3 * math.sqrt(wanted * (1 - wanted) / total))
+        for split, share in shares.items()
+    ):
+        yield (
+            f"{', '.join(f'{share:.0%} {split}' for split, share in shares.items())}: that is far from the shares "
+            f"{fractions}, since texts that resemble each other share a split and some groups of them are large."
+        )
 
 
 def _thin_classes(label_counts: LabelCounts, used: Iterable[Split]) -> Iterator[str]:

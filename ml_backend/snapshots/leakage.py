@@ -18,7 +18,7 @@ from ..words import words
 if TYPE_CHECKING:
     from datasketch import MinHash
 
-__all__ = ["find_leaks"]
+__all__ = ["find_leaks", "shingles"]
 
 PERMUTATIONS = 128
 SEED = 1
@@ -53,8 +53,8 @@ def find_leaks(train: Sequence[str], held_out: Sequence[str], threshold: float) 
         return {}
     from datasketch import MinHashLSH
 
-    held_out_shingles = [_shingles(text) for text in held_out]
-    train_shingles = [_shingles(text) for text in train]
+    held_out_shingles = [shingles(text) for text in held_out]
+    train_shingles = [shingles(text) for text in train]
     index = MinHashLSH(num_perm=PERMUTATIONS, params=_bands_and_rows(threshold))
     for position, sketch in enumerate(_sketches(held_out_shingles)):
         index.insert(position, sketch, check_duplication=False)
@@ -76,7 +76,8 @@ def _most_similar(
     return max(measured, key=lambda pair: (pair[0], -pair[1]), default=None)
 
 
-def _shingles(text: str) -> frozenset[str]:
+def shingles(text: str) -> frozenset[str]:
+    """Return what similarity is measured on: the words of a text and its pairs of neighbouring words."""
     single = words(text)
     # A space on either side stands for the edge, so that the first and the last word are in two pairs as well.
     edged = ["", *single, ""]

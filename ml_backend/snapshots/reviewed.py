@@ -5,7 +5,7 @@ Rows are compared with one another in `build` alone.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..domain.annotation import Annotation, Task
 from ..domain.config_changes import Absence
@@ -13,7 +13,7 @@ from ..domain.event import AnnotationEvent, EventAction
 from ..domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Target
 from ..domain.model import ScoredTarget
 from ..domain.reasons import Reason, ReasonCounts
-from ..domain.snapshot import SplitFractions, normal_form
+from ..domain.snapshot import SplitFractions, SplitRule, normal_form
 from ..errors import ConfigurationError
 from ..tasks import ServedControl, ServingPlan
 from ..tasks.base import GivenAnswer
@@ -26,7 +26,7 @@ __all__ = [
     "changed_rows",
     "count_disagreements",
     "reviewed_rows",
-    "row_of",
+    "rows_of",
 ]
 
 SELECTION_BIAS = (SelectedBy.UNKNOWN, SelectedBy.SUSPECT, SelectedBy.ACTIVE, SelectedBy.RANDOM)
@@ -44,6 +44,7 @@ class BuildSettings:
     """The settings that decide which tasks become rows.
 
     Attributes:
+        split_rule: by which the given splits of texts came about.
         trust_ground_truth: a ground-truth annotation settles a disagreement even where nobody was seen starring it.
         absences: the periods in which controls were missing from the label config, for those that were not always
             there; an annotation from such a period that leaves them empty says nothing about them.
@@ -54,6 +55,7 @@ class BuildSettings:
     """
 
     split: SplitFractions = field(default_factory=SplitFractions)
+    split_rule: SplitRule = SplitRule.TEXT
     review_rule: ReviewRule = field(default_factory=ReviewRule)
     trust_ground_truth: bool = False
     near_duplicate_threshold: float = 0.8
@@ -118,7 +120,7 @@ def reviewed_rows(
         reasons: counts what is left out while rows pass.
         change: applied to every row.
     """
-    return changed_rows(_settled_rows(tasks, plan, settings, history, reasons), change, reasons)
+    return changed_rows(_answered_rows(tasks, plan, settings, history, reasons), change, reasons)
 
 
 def changed_rows(rows: Iterable[Row], change: RowChange, reasons: ReasonCounts) -> Iterator[Row]:
@@ -139,10 +141,12 @@ def changed_rows(rows: Iterable[Row], change: RowChange, reasons: ReasonCounts) 
         reasons.add(Reason.LEFT_OUT_BY_HOOK, task_id)
 
 
-def row_of(
+def rows_of(
     task: Task, plan: ServingPlan, settings: BuildSettings, history: History, reasons: ReasonCounts
-) -> Row | Reason:
+) -> list[Row] | Reason:
     """Return the row of one task, which is unresolved where it has no targets, or the reason for having none.
+
+    Where several responses stand, a row for each further one follows.
 
     Args:
         reasons: counts the answers that do not count.
@@ -177,7 +181,7 @@ def row_of(
             answers.append(_AnnotationAnswer(annotation, history(task, annotation), targets))
     if not answers:
         return Reason.UNKNOWN_LABEL if has_unknown_labels else Reason.NO_ANSWER
-    return _settled_row(task, plan, answers, trust_ground_truth=settings.trust_ground_truth)
+    return _settled_rows(task, plan, answers, trust_ground_truth=settings.trust_ground_truth)
 
 
 def count_disagreements(rows: Iterable[Row], reasons: ReasonCounts) -> None:
@@ -188,17 +192,16 @@ def count_disagreements(rows: Iterable[Row], reasons: ReasonCounts) -> None:
             reasons.add(Reason.UNRESOLVED, row.task_id, control)
 
 
-def _settled_rows(
+def _answered_rows(
     tasks: Iterable[Task], plan: ServingPlan, settings: BuildSettings, history: History, reasons: ReasonCounts
 ) -> Iterator[Row]:
     for task in tasks:
-        result = row_of(task, plan, settings, history, reasons)
+        result = rows_of(task, plan, settings, history, reasons)
         if isinstance(result, Reason):
             reasons.add(result, task.id)
             continue
-        count_disagreements([result], reasons)
-        if result.targets:
-            yield result
+        count_disagreements(result, reasons)
+        yield from (row for row in result if row.targets)
 
 
 def _why_not_reviewed(task: Task) -> Reason:
@@ -235,20 +238,20 @@ def _unknown_labels(served: ServedControl, target: Target | None) -> list[str]:
     return sorted(set(used).difference(served.control.label_values))
 
 
-def _settled_row(
+def _settled_rows(
     task: Task, plan: ServingPlan, answers: Sequence[_AnnotationAnswer], *, trust_ground_truth: bool
-) -> Row:
-    """Return the row of a task.
+) -> list[Row]:
+    """Return the row of a task, then one for each further response that stands.
 
     Its targets lack each control on which the annotators disagree with no ground truth to settle it, each that nobody
     answered, and each that is not asked given the answers that remain.
     """
     text = plan.text(task.data)
     settled = {served.name: _settled(answers, served, trust_ground_truth) for served in plan.controls}
-    targets = {name: target for name, target in settled.items() if target is not None}
+    targets = {name: standing[0] for name, standing in settled.items() if standing}
     can_contradict = len(answers) > 1 and plan.config.has_conditions
     unasked = _unasked(targets, plan, answers, text) if can_contradict else ()
-    return Row(
+    row = Row(
         id=f"task-{task.id}",
         task_id=task.id,
         input=plan.input(task.data),
@@ -260,6 +263,20 @@ def _settled_row(
             for answer in answers
         ),
         provenance=_provenance(answers),
+    )
+    further = [(name, each) for name, standing in settled.items() if name not in unasked for each in standing[1:]]
+    return [row, *(_further_row(row, number, *each, answers) for number, each in enumerate(further, start=2))]
+
+
+def _further_row(row: Row, number: int, control: str, target: Target, answers: Sequence[_AnnotationAnswer]) -> Row:
+    """Return the row of another response to the same prompt, with the annotators who wrote it."""
+    writers = [position for position, answer in enumerate(answers) if answer.targets.get(control) == target]
+    return replace(
+        row,
+        id=f"{row.id}-{number}",
+        targets={control: target},
+        labels=tuple(replace(row.labels[position], targets={control: target}) for position in writers),
+        provenance=_provenance([answers[position] for position in writers]),
     )
 
 
@@ -278,11 +295,13 @@ def _unasked(
     return plan.config.hidden([*standing, *beside])
 
 
-def _settled(answers: Sequence[_AnnotationAnswer], served: ServedControl, trust_ground_truth: bool) -> Target | None:
+def _settled(
+    answers: Sequence[_AnnotationAnswer], served: ServedControl, trust_ground_truth: bool
+) -> tuple[Target, ...]:
     about = [answer for answer in answers if served.name in answer.targets]
     starred = [a for a in about if a.annotation.ground_truth and (trust_ground_truth or a.was_starred)]
     votes = [answer.targets[served.name] for answer in starred or about]
-    return served.kind.resolve(votes) if votes else None
+    return served.kind.standing(votes) if votes else ()
 
 
 def _provenance(answers: Sequence[_AnnotationAnswer]) -> Provenance:

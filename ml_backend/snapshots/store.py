@@ -20,7 +20,7 @@ from ..domain.example import Row
 from ..domain.label_config import LabelConfig
 from ..domain.reasons import ReasonCount
 from ..domain.row_json import row_to_json, to_line
-from ..domain.snapshot import SCHEMA_VERSION, ProjectRef, Snapshot, SnapshotManifest, Split
+from ..domain.snapshot import SCHEMA_VERSION, ProjectRef, Snapshot, SnapshotManifest, Split, SplitRule
 from ..errors import SnapshotError
 from .build import BuiltRows
 from .reviewed import BuildSettings
@@ -83,6 +83,7 @@ def write_snapshot(
             parent=parent,
             created_at=created_at.isoformat() if created_at else None,
             reasons=built.reasons,
+            split_rule=settings.split_rule,
         )
         manifest = replace(manifest, id=_snapshot_id(manifest))
         path = folder / manifest.id
@@ -139,7 +140,7 @@ class SnapshotFolder:
         return self._read(UNRESOLVED)
 
     def moved(self) -> Mapping[int, Split]:
-        """Return the split by task id of those unresolved rows from whose changed text it can no longer be computed.
+        """Return the split by task id of those unresolved rows to which the hash of their text gives another one.
 
         Raises:
             SnapshotError: as `rows`.
@@ -223,6 +224,8 @@ def _manifest_to_json(manifest: SnapshotManifest) -> dict[str, Any]:
         "warnings": list(manifest.warnings),
         "reasons": ReasonCount.list_to_json(manifest.reasons),
     }
+    if manifest.split_rule is SplitRule.TEXT:
+        del values["split_rule"]  # so that ids of the same rows stay as they were before there was another rule
     if not manifest.fields:
         del values["fields"]
     return {"schema_version": values.pop("schema_version"), **values}

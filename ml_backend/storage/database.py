@@ -21,6 +21,7 @@ from .repositories.hints import HintRepository
 from .repositories.jobs import JobRepository
 from .repositories.projects import ProjectRepository
 from .repositories.snapshots import SnapshotRepository
+from .repositories.splits import SplitRepository
 from .repositories.versions import PromotionRepository, VersionRepository
 from .sqlite_file import SqliteFile
 from .use import FileUse
@@ -77,6 +78,7 @@ class Database:
         self.hints = HintRepository(engine, clock)
         self.jobs = JobRepository(engine, clock)
         self.snapshots = SnapshotRepository(engine, clock)
+        self.splits = SplitRepository(engine, clock)
         self.gates = GateRepository(engine, clock)
         self.promotions = PromotionRepository(engine, clock)
         self.versions = VersionRepository(engine, clock)

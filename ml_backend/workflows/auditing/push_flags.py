@@ -8,7 +8,7 @@ from typing import Any
 
 from ...batches import in_batches
 from ...domain.annotation import Task
-from ...domain.example import Target
+from ...domain.example import Target, first_rows
 from ...domain.flag import Flag, FlagOutcome
 from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
@@ -116,7 +116,8 @@ def _push(
 def _labeled(snapshot: Snapshot) -> tuple[dict[int, Mapping[str, Target]], set[int]]:
     """Return the answers of the snapshot's tasks by task and control, and which tasks are held out."""
     rows = [(split, row) for split in Split for row in SnapshotFolder(snapshot.path).rows(split) if row.targets]
-    return {row.task_id: row.targets for _, row in rows}, {row.task_id for split, row in rows if split.is_held_out}
+    targets = {task_id: row.targets for task_id, row in first_rows(row for _, row in rows).items()}
+    return targets, {row.task_id for split, row in rows if split.is_held_out}
 
 
 def _tabs(services: Services, project: Project) -> dict[str, str]:

@@ -17,6 +17,7 @@ from ..exporting.reading_faults import task_faults
 from ..exporting.snapshots import stored_snapshot
 from ..jobs.kinds.base import JobKind
 from ..labeling.ingest import UNCERTAINTY_SAMPLING
+from ..splits import splits_of
 from .examination import Check, Examination, Finding
 from .probe import PREDICT_TIMEOUT_S, BackendAnswer
 
@@ -269,8 +270,11 @@ def _prelabels(exam: Examination) -> Finding:
 
 def _open_tasks(exam: Examination) -> list[Task]:
     """Return the tasks that have a text and are not held out."""
-    texts = [(task, plan_of(exam.project).text(task.data)) for task in exam.first_tasks]
-    return [task for task, text in texts if text.strip() and not exam.project.split.split_of(text).is_held_out]
+    plan = plan_of(exam.project)
+    texts = [plan.text(task.data) for task in exam.first_tasks]
+    splits = splits_of(exam.services, exam.project, texts)
+    shown = zip(exam.first_tasks, texts, splits, strict=True)
+    return [task for task, text, split in shown if text.strip() and not split.is_held_out]
 
 
 def _request(exam: Examination, tasks: Sequence[Task]) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def export_format_of_file(
     else:
         plan, unread = plan_of_file(services, export, label_config)
         request = _completed(request, plan)
-        report = _export(RowSource.of_file(services, export, plan, notes), request, out)
+        report = _export(RowSource.of_file(services, export, plan, notes, request.split), request, out)
         report = replace(report, notices=(*report.notices, *unread))
     return replace(report, notices=(*report.notices, *notes.sentences))
 

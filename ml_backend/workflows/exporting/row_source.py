@@ -11,7 +11,7 @@ from ...domain.event import AnnotationEvent
 from ...domain.example import Row
 from ...domain.project import Project
 from ...domain.reasons import Reason, ReasonCount, ReasonCounts
-from ...domain.snapshot import SplitFractions
+from ...domain.snapshot import SplitFractions, SplitRule
 from ...errors import SnapshotError
 from ...labelstudio.files.export_file import read_export
 from ...labelstudio.files.flat_export import read_flat_export
@@ -27,6 +27,7 @@ from ...tasks.shown_texts import ReadFields
 from ..connecting.config_history import control_absences
 from ..connecting.projects import read_fields
 from ..services import Services
+from ..splits import FileSplits, ProjectSplits, TaskSplits
 
 __all__ = ["RowSource", "plan_of_file"]
 
@@ -38,6 +39,7 @@ class RowSource:
     Attributes:
         name: what errors call it.
         tasks: may be read once.
+        splits: those of the tasks; None where rows are wanted without.
         history: what events say of an annotation; nothing where labelloop did not see it being made.
         absences: see `BuildSettings`.
     """
@@ -46,6 +48,7 @@ class RowSource:
     name: str
     tasks: Iterable[Task]
     plan: ServingPlan
+    splits: TaskSplits | None
     history: History
     absences: Mapping[str, Sequence[Absence]] = field(default_factory=dict)
 
@@ -60,29 +63,41 @@ class RowSource:
             StudioError: Label Studio cannot be read; raised when the reading gets there.
         """
         plan = plan_of(project)
+        splits = ProjectSplits(services, project)
         source = services.studio.reviewed_tasks(project.id) if tasks is None else tasks
-        history, absences = _event_history(services, project, plan), control_absences(services, project)
-        return cls(services, f"project {project.id}", source, plan, history, absences)
+        history, absences = _event_history(services, project, plan, splits), control_absences(services, project)
+        return cls(services, f"project {project.id}", source, plan, splits, history, absences)
 
     @classmethod
-    def of_file(cls, services: Services, export: Path, plan: ServingPlan, notes: FileNotes) -> "RowSource":
+    def of_file(
+        cls,
+        services: Services,
+        export: Path,
+        plan: ServingPlan,
+        notes: FileNotes,
+        split: SplitFractions | None = None,
+    ) -> "RowSource":
         """Return every task of a Label Studio export (JSON, JSON_MIN, CSV or TSV), read in constant memory.
 
         Args:
             notes: counts the values that had to be changed or left out.
+            split: None where rows are wanted without splits.
 
         Raises:
             StudioExportError: the file is not such an export; raised when the reading gets there.
         """
 
         # labelloop did not see the annotations of a file being made.
-        return cls(services, str(export), _tasks(export, plan, notes), plan, lambda _task, _annotation: None)
+        splits = None if split is None else FileSplits(split)
+        tasks = _tasks(export, plan, notes)
+        return cls(services, str(export), tasks, plan, splits, lambda _task, _annotation: None)
 
     def settings(self, split: SplitFractions) -> BuildSettings:
         """Return what decides on rows."""
         options = self.services.options.labels
         return BuildSettings(
             split=split,
+            split_rule=SplitRule.TEXT if self.splits is None else self.splits.rule,
             review_rule=ReviewRule.parse(options.review_rule),
             trust_ground_truth=options.trust_ground_truth,
             absences=self.absences,
@@ -94,7 +109,8 @@ class RowSource:
         Raises:
             HookError: a hook failed with a row.
         """
-        return build_rows(self.tasks, self.plan, settings, self.history, self._change())
+        split_of = None if self.splits is None else self.splits.of
+        return build_rows(self._tasks(), self.plan, settings, self.history, change=self._change(), split_of=split_of)
 
     def rows(self, reasons: ReasonCounts, *, with_hooks: bool = True) -> Iterator[Row]:
         """Yield every row, without a split and including duplicates.
@@ -108,7 +124,7 @@ class RowSource:
         """
         settings = self.settings(SplitFractions(1, 0, 0))
         change = self._change() if with_hooks else iter
-        return reviewed_rows(self.tasks, self.plan, settings, self.history, reasons=reasons, change=change)
+        return reviewed_rows(self._tasks(), self.plan, settings, self.history, reasons=reasons, change=change)
 
     def no_row_error(self, reasons: Iterable[ReasonCount], notes: Iterable[str] = ()) -> SnapshotError:
         """Return the error for a source without a row; it names all that was left out, and the notes on a file."""
@@ -121,6 +137,9 @@ class RowSource:
             f"{self.name} holds no reviewed task that gives a row ({unresolved} unresolved, {not_reviewed} not "
             f"reviewed): {left_out}; wanted at least one, by the review rule {rule!r}"
         )
+
+    def _tasks(self) -> Iterable[Task]:
+        return self.tasks if self.splits is None else self.splits.reading(self.tasks, self.plan)
 
     def _change(self) -> RowChange:
         labels = {served.name: frozenset(served.control.label_values) for served in self.plan.controls}
@@ -153,12 +172,12 @@ def _tasks(export: Path, plan: ServingPlan, notes: FileNotes) -> Iterator[Task]:
     yield from read_flat_export(export, plan.config, notes) if is_flat else read_export(export, notes)
 
 
-def _event_history(services: Services, project: Project, plan: ServingPlan) -> History:
+def _event_history(services: Services, project: Project, plan: ServingPlan, splits: TaskSplits) -> History:
     """Return a function that gives the events about an annotation, merged, as far as Label Studio confirms them."""
     events = services.database.events.by_annotation(project.id)
 
     def history(task: Task, annotation: Annotation) -> AnnotationEvent | None:
-        is_held_out = project.split.split_of(plan.text(task.data)).is_held_out
+        is_held_out = splits.of(plan.text(task.data)).is_held_out
         return credible_event(events.get(annotation.id, ()), task, annotation, is_held_out=is_held_out)
 
     return history

@@ -85,7 +85,7 @@ def export_file(
     """
     notes = FileNotes()
     plan, unread = plan_of_file(services, export, label_config)
-    source = RowSource.of_file(services, export, plan, notes)
+    source = RowSource.of_file(services, export, plan, notes, split)
     settings = source.settings(split)
     built = source.build(settings)
     if not any(built.splits.values()):

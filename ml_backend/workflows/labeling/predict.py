@@ -1,5 +1,6 @@
 """Pre-labels for the tasks of a request, and predictions for the tasks of a file."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,15 +8,19 @@ from typing import Any
 from ...batches import in_batches
 from ...domain.annotation import Prediction, Task
 from ...domain.project import Project
-from ...errors import BundleError, LabelConfigError
+from ...domain.snapshot import Split
+from ...errors import BundleError, DatabaseUnavailable, LabelConfigError
 from ...labelstudio.files.export_file import read_tasks
 from ...labelstudio.files.notes import FileNotes
 from ...labelstudio.plans import plan_of
 from ...serving.prelabels import Prelabels, prelabel
 from ...tasks import ServingPlan
 from ..services import Services
+from ..splits import splits_of
 
 __all__ = ["predict_file", "predict_for_studio"]
+
+log = logging.getLogger(__name__)
 
 TASKS_AT_ONCE = 512
 
@@ -23,10 +28,20 @@ TASKS_AT_ONCE = 512
 def predict_for_studio(services: Services, project: Project, tasks: Sequence[Task]) -> Prelabels:
     """Return one pre-label per task, in order, by the model that serves the project."""
     predictor = services.champions.get(project)
-    prelabels = prelabel(tasks, predictor, plan_of(project), project.split)
+    plan = plan_of(project)
+    prelabels = prelabel(tasks, predictor, plan, _splits(services, project, [plan.text(task.data) for task in tasks]))
     pairs = [(task.id, prediction) for task, prediction in zip(tasks, prelabels.predictions, strict=True)]
     services.hooks.predictions_made(project.ref.key, predictor.version, pairs)
     return prelabels
+
+
+def _splits(services: Services, project: Project, texts: Sequence[str]) -> list[Split]:
+    """Return the splits of texts; while the database is away, none is known to be in train, so all stay blind."""
+    try:
+        return splits_of(services, project, texts)
+    except DatabaseUnavailable as error:
+        log.warning("project %s: %s tasks stay without a pre-label: %s", project.id, len(texts), error)
+        return [Split.TEST if text.strip() else Split.TRAIN for text in texts]
 
 
 def predict_file(
@@ -44,7 +59,7 @@ def predict_file(
     plan = _plan_of(bundle)
     predictor = services.load_predictor(bundle)
     for batch in in_batches(read_tasks(tasks, notes), TASKS_AT_ONCE):
-        prelabels = prelabel([task for _, task in batch], predictor, plan, split=None)
+        prelabels = prelabel([task for _, task in batch], predictor, plan, splits=None)
         yield from zip((item for item, _ in batch), prelabels.predictions, strict=True)
 
 

@@ -18,6 +18,7 @@ from ...labelstudio.plans import plan_of
 from ...serving.prelabels import prelabel
 from ..connecting.projects import project_as_it_is
 from ..services import Services
+from ..splits import splits_of
 from .read_ahead import read_ahead
 
 __all__ = ["BatchSizes", "push_missing", "select_version"]
@@ -97,7 +98,8 @@ def push_missing(
     ):
         ready: list[tuple[int, Prediction]] = []
         for batch in batches:
-            predictions = prelabel(batch, predictor, plan, project.split).predictions
+            splits = splits_of(services, project, [plan.text(task.data) for task in batch])
+            predictions = prelabel(batch, predictor, plan, splits).predictions
             ready += [(task.id, _part(prediction, names)) for task, prediction in zip(batch, predictions, strict=True)]
             progress.predicted += len(batch)
             progress.report()

@@ -12,6 +12,7 @@ from ...domain.project import Project
 from ...domain.snapshot import Snapshot, Split
 from ...errors import ModelNotFound, SnapshotError
 from ...labelstudio.plans import plan_of
+from ...snapshots.references import with_references
 from ...snapshots.store import SnapshotFolder
 from ...tasks import ServingPlan
 from ..exporting.snapshots import newest_snapshot
@@ -134,7 +135,8 @@ def compare_versions(services: Services, champion: str, challenger: str, *, draf
 def _test_rows(snapshot: Snapshot) -> _TestRows:
     manifest = snapshot.manifest
     plan = plan_of(manifest)
-    return _TestRows(manifest.project.key, list(SnapshotFolder(snapshot.path).rows(Split.TEST)), plan)
+    rows = list(SnapshotFolder(snapshot.path).rows(Split.TEST))
+    return _TestRows(manifest.project.key, with_references(rows, plan), plan)
 
 
 def _decide(services: Services, test: _TestRows, champion: Predictor, challenger: Predictor) -> GateDecision:

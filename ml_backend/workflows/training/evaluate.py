@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from ...domain.example import Row, Target
+from ...domain.example import Row, Target, references_of
 from ...domain.ports import Predictor
 from ...domain.reasons import ReasonCount, ReasonCounts
 from ...domain.snapshot import Split
 from ...errors import SnapshotError, UnsupportedLabelConfig
 from ...labelstudio.files.notes import FileNotes
 from ...labelstudio.plans import plan_of
+from ...snapshots.references import with_references
 from ...snapshots.store import SnapshotFolder
 from ...tasks import ServingPlan
 from ..exporting.reading_faults import reading_faults
@@ -101,7 +102,7 @@ class EvaluationReport:
 
 
 def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) -> dict[str, "AnyEvaluation"]:
-    """A predictor's metrics per control, on the rows that answer it.
+    """A predictor's metrics per control, on the rows that answer it, see `with_references`.
 
     A control that no row answers is left out. Where the predictor's own language model writes, it is measured as well
     how likely that finds the experts' responses.
@@ -123,8 +124,12 @@ def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) ->
         evaluation = Measure.of(served.kind.head).evaluate(true, answers, served.control.label_values)
         model = predictor.language_model(served.name) if isinstance(predictor, OwnsLanguageModel) else None
         if model is not None and answered and isinstance(evaluation, TextEvaluation):
-            prompts = [served.control.text_in(row.text) for row in answered]
-            evaluation = replace(evaluation, perplexity=perplexity_of(model, prompts, list(map(str, true))))
+            pairs = [
+                (served.control.text_in(row.text), response)
+                for row in answered
+                for response in references_of(row.targets[served.name])
+            ]
+            evaluation = replace(evaluation, perplexity=perplexity_of(model, pairs))
         by_control[served.name] = evaluation
     return by_control
 
@@ -162,7 +167,7 @@ def _report(services: Services, path: Path, rows: Sequence[Row], plan: ServingPl
     seen = sum(bundle.was_trained_on([row.text for row in rows]))
     return EvaluationReport(
         bundle.manifest.model_version,
-        evaluations(services.load_predictor(path), rows, plan),
+        evaluations(services.load_predictor(path), with_references(rows, plan), plan),
         seen,
         (*_warnings(rows, plan, known, seen), *_unread(plan, rows, bundle.manifest.parts, bundle.manifest.base_model)),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...batches import in_batches
-from ...domain.example import Row
+from ...domain.example import Row, references_of
 from ...domain.model import ScoredTarget
 from ...domain.ports import Predictor
 from ...tasks import ServingPlan
@@ -22,7 +22,7 @@ class Writing:
 
     Attributes:
         writer: the version, or the base model's name.
-        rouge_l: against the expert's, from 0 to 1.
+        rouge_l: against the experts', from 0 to 1.
     """
 
     writer: str
@@ -35,13 +35,14 @@ class SideBySide:
     """A test prompt and everybody's response to it.
 
     Attributes:
+        experts: their responses, at least one.
         writings: the base model's, the champion's and the challenger's.
     """
 
     control: str
     task_id: int
     prompt: str
-    expert: str
+    experts: tuple[str, ...]
     writings: tuple[Writing, ...]
 
 
@@ -98,7 +99,7 @@ def side_by_side(
         if served.kind.has_labels:
             continue
         chosen = [row for row in rows if served.name in row.targets][:most]
-        experts = [str(row.targets[served.name]) for row in chosen]
+        experts = [references_of(row.targets[served.name]) for row in chosen]
         written: list[list[Writing]] = [[] for _ in chosen]
         for name, predictor in predictors.items():
             answers = predictor.predict([row.text for row in chosen]) if chosen else []
@@ -107,7 +108,7 @@ def side_by_side(
             for row, response, score in zip(written, responses, scores, strict=True):
                 row.append(Writing(name, response, score))
         comparisons += [
-            SideBySide(served.name, row.task_id, served.control.text_in(row.text), expert, tuple(of_row))
-            for row, expert, of_row in zip(chosen, experts, written, strict=True)
+            SideBySide(served.name, row.task_id, served.control.text_in(row.text), own, tuple(of_row))
+            for row, own, of_row in zip(chosen, experts, written, strict=True)
         ]
     return comparisons

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...atomic_files import atomic_text
-from ...domain.example import Row
+from ...domain.example import Row, first_rows
 from ...domain.model import Suspects
 from ...domain.progress import Progress, ProgressCallback
 from ...domain.quality import IssueKind
@@ -78,7 +78,7 @@ def suspicion(
     audit = audit_snapshot(services, snapshot, base_model=base_model, report=report)
     flags = flags_of(services, snapshot.manifest.project.id, audit.controls[0].control)
     settled = {(flag.task_id, flag.control, flag.answer) for flag in flags if flag.outcome.is_decision}
-    rows = {row.task_id: row for row in SnapshotFolder(snapshot.path).rows(Split.TRAIN)}
+    rows = first_rows(SnapshotFolder(snapshot.path).rows(Split.TRAIN))
     errors = {(issue.task_id, issue.control) for issue in audit.issues if issue.kind is IssueKind.LABEL_ERROR}
     suspicions = {}
     for each in audit.controls:

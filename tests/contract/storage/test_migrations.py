@@ -18,7 +18,7 @@ from ml_backend.domain.event import HintKind
 from ml_backend.domain.job import JobState
 from ml_backend.domain.model import GateDecision
 from ml_backend.domain.project import SeenConfig
-from ml_backend.domain.snapshot import SplitFractions
+from ml_backend.domain.snapshot import SplitFractions, SplitRule
 from ml_backend.errors import ConfigurationError
 from ml_backend.storage.database import MIGRATIONS, Database, open_database
 from ml_backend.storage.repositories.snapshots import SnapshotRecord
@@ -149,7 +149,8 @@ def test_rows_of_the_first_schema_are_there_and_usable_after_the_migrations(empt
         assert (job.host, job.deaths, job.checkpoint, job.failure_is_passing) == (None, 0, {}, False)
         assert job.created_at == MADE
         assert database.jobs.requeue(job, "labelloop was upgraded")
-        assert database.projects.get(7).split == SplitFractions(0.7, 0.1, 0.2)
+        project = database.projects.get(7)
+        assert (project.split, project.split_rule) == (SplitFractions(0.7, 0.1, 0.2), SplitRule.TEXT)
         assert database.projects.label_configs(7) == [SeenConfig("x", "x", MADE, is_confirmed=False)]
         assert [event.annotation_id for event in database.events.history(7).values()] == [5]
         assert database.snapshots.last(7) == SnapshotRecord("00ff", 1, MADE)

@@ -62,6 +62,11 @@ def fill(database: Database) -> None:
             | {"split": "1,0,0", "backend_id": None, "connected_at": MOMENT}
         ],
         "label_configs": [{"id": 3, "project_id": 7, "fingerprint": "f", "label_config": "<View/>", "seen_at": MOMENT}],
+        "placed_texts": [
+            {"id": 4, "project_id": 7, "digest": b"\x00\xff", "signature": bytes(range(256)), "split": "train"}
+        ],
+        "split_counts": [{"project_id": 7, "split": "train", "texts": 2, "not_by_hash": 1}],
+        "placed_text_keys": [{"project_id": 7, "key": -(2**63), "text_id": 4}],
         "hints": [{"project_id": 7, "kind": "tasks", "told_at": MOMENT}],
         "jobs": [
             job | {"id": 5, "dedupe_key": "a", "state": "succeeded", "params": {"x": None}, "result": {"y": [1.5]}},

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from ml_backend.domain.project import Project, SeenConfig
-from ml_backend.domain.snapshot import SplitFractions
+from ml_backend.domain.snapshot import SplitFractions, SplitRule
 from ml_backend.errors import ProjectNotFound
 from ml_backend.storage.database import Database
 from tests.fakes import FakeClock
@@ -31,6 +31,7 @@ def test_a_project_is_kept_as_it_was_added(database: Database, clock: FakeClock)
         label_config_fingerprint="abcabcabcabc",
         split=SplitFractions(0.98, 0.01, 0.01),
         connected_at=clock(),
+        split_rule=SplitRule.GROUP,
     )
     assert project.connected_at.utcoffset() == timedelta(0)
     assert database.projects.find(7) == project

@@ -7,6 +7,7 @@ from ml_backend.domain.progress import Progress
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.labeling.prelabel import BatchSizes, push_missing
+from ml_backend.workflows.splits import splits_of
 from tests.fakes import FakePredictor
 from tests.services import build_test_services
 from tests.studio import project_with_tasks
@@ -30,6 +31,7 @@ def test_every_task_gets_one_prediction_while_reading_and_pushing_go_on_together
     assert studio_client.prediction_counts(project.id) == {"m1": len(TEXTS)}
     assert list(studio_client.tasks_without_prediction(project.id, "m1")) == []
     asked = [text for texts in predictor.asked for text in texts]
-    assert asked == [text for text in TEXTS if not project.split.split_of(text).is_held_out]
+    splits = zip(TEXTS, splits_of(services, project, TEXTS), strict=True)
+    assert asked == [text for text, split in splits if not split.is_held_out]
     assert reports[-1].message.startswith("pushed 4500 of 4500 pre-labels")
     assert push_missing(services, project, predictor) == 0

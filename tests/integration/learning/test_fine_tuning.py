@@ -40,7 +40,7 @@ def tune(
 
 
 def written(folder: Path) -> list[str]:
-    drafts = TextGenerator(load_tuned_model(folder), max_new_tokens=40).generate([pair.prompt for pair in PAIRS])
+    drafts = TextGenerator.of(load_tuned_model(folder), max_new_tokens=40).generate([pair.prompt for pair in PAIRS])
     assert all(draft.is_complete for draft in drafts)
     return [draft.text for draft in drafts]
 
@@ -63,7 +63,7 @@ def test_twenty_pairs_are_learned_by_heart_and_written_again_after_reloading(
     assert found.tuned.texts.rouge_l > 0.9
     assert written(tmp_path / "tuned") == [sample["tuned"] for sample in found.samples()]
     assert 0 < min(found.confidences) <= max(found.confidences) <= 1
-    again = TextEvaluation.of([pair.response for pair in PAIRS], written(tmp_path / "tuned"))
+    again = TextEvaluation.of([(pair.response,) for pair in PAIRS], written(tmp_path / "tuned"))
     assert again == found.tuned.texts
 
 

@@ -37,7 +37,9 @@ def _source(folder: Path) -> list[str]:
 
 
 def run(folder: Path, *arguments: str) -> Any:
-    return command(folder / "home", *arguments, environment={"LABELLOOP_TEXT_BASE_MODEL": str(folder / "base")})
+    # With graphs, as in service: what is measured in a training is what is measured afterwards.
+    environment = {"LABELLOOP_TEXT_BASE_MODEL": str(folder / "base"), "LABELLOOP_RUNTIME": "auto"}
+    return command(folder / "home", *arguments, environment=environment)
 
 
 def answer(folder: Path, *arguments: str) -> Any:
@@ -58,6 +60,7 @@ def test_training_beats_the_base_model_and_says_by_how_much(trained: dict[str, A
     assert trained["gate"]["challenger_score"] > 0.5 > trained["gate"]["champion_score"]
     validation, test = trained["metrics"]["validation"], trained["metrics"]["test"]
     assert validation["perplexity"] < validation["base_perplexity"]
+    assert abs(validation["graph_difference"]) < 0.1
     assert validation["forgetting"] > 0
     assert test["rouge_l"] == pytest.approx(trained["gate"]["challenger_score"], abs=1e-3)
     assert test["perplexity"] < 5

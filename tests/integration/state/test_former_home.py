@@ -18,11 +18,14 @@ from ml_backend.config import load_settings
 from ml_backend.domain.flag import FlagOutcome
 from ml_backend.domain.job import JobState
 from ml_backend.domain.model import Method
+from ml_backend.domain.snapshot import SplitRule
 from ml_backend.storage.database import Database
+from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
+from ml_backend.workflows.splits import splits_of
 from ml_backend.workflows.state.backup import restore
 from tests.fake_studio import FakeStudio
 from tests.services import add_studio_project
@@ -105,6 +108,16 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list):
         return [_rounded(each) for each in value]
     return round(value, 4) if isinstance(value, float) else value
+
+
+def test_splits_are_still_by_the_hash_of_each_text_alone(services: Services) -> None:
+    project = services.database.projects.get(TICKETS)
+    texts = [f"ticket number {number}, which says nothing else" for number in range(40)]
+
+    assert project.split_rule is SplitRule.TEXT
+    assert splits_of(services, project, texts) == [project.split.split_of(text) for text in texts]
+    assert services.database.splits.counts(TICKETS) == {}
+    assert export_project(services, project).manifest.split_rule is SplitRule.TEXT
 
 
 def test_jobs_promotions_and_flags_are_there(services: Services) -> None:

@@ -29,20 +29,20 @@ from ml_backend.measuring.text_metrics import TextEvaluation, rouge_l
     ],
 )
 def test_rouge_l_counts_words_of_any_script(reference: str, response: str, expected: float) -> None:
-    assert rouge_l([reference], [response]) == [pytest.approx(expected, abs=1e-6)]
-    assert TextEvaluation.of([reference], [response]).exact == (expected == 1.0)
+    assert rouge_l([(reference,)], [response]) == [pytest.approx(expected, abs=1e-6)]
+    assert TextEvaluation.of([(reference,)], [response]).exact == (expected == 1.0)
 
 
 def test_bleu_is_sacrebleus() -> None:
     # The example of sacrebleu's documentation.
-    references = ["The dog bit the man.", "It was not unexpected.", "The man bit him first."]
+    references = [("The dog bit the man.",), ("It was not unexpected.",), ("The man bit him first.",)]
     responses = ["The dog bit the man.", "It wasn't surprising.", "The man had just bitten him."]
 
     assert TextEvaluation.of(references, responses).bleu == pytest.approx(45.067, abs=1e-3)
 
 
 def test_figures_over_a_set_of_rows() -> None:
-    found = TextEvaluation.of(["the cat sat", "a dog", "yes"], ["The cat sat.", "a cat", None])
+    found = TextEvaluation.of([("the cat sat",), ("a dog",), ("yes",)], ["The cat sat.", "a cat", None])
 
     assert found.per_row == pytest.approx((1.0, 0.5, 0.0))
     assert found.rouge_l == pytest.approx(0.5)
@@ -52,6 +52,24 @@ def test_figures_over_a_set_of_rows() -> None:
     assert set(TextEvaluation.of([], []).summary().values()) == {0}
 
 
+def test_of_several_references_the_best_counts() -> None:
+    # The example of sacrebleu's documentation, with two references and one row that has a third.
+    references = [
+        ("The dog bit the man.", "The dog had bit the man."),
+        ("It was not unexpected.", "No one was surprised.", "It wasn't surprising."),
+        ("The man bit him first.", "The man had bitten the dog."),
+    ]
+    responses = ["The dog bit the man.", "It wasn't surprising.", "The man had just bitten him."]
+
+    both = TextEvaluation.of([(first, second) for first, second, *_ in references], responses)
+    all_of_them = TextEvaluation.of(references, responses)
+
+    assert both.bleu == pytest.approx(48.530, abs=1e-3)
+    assert all_of_them.bleu > both.bleu
+    assert all_of_them.per_row == pytest.approx((1.0, 1.0, 2 / 3), abs=1e-3)
+    assert all_of_them.exact == pytest.approx(2 / 3)
+
+
 def test_a_response_per_row_is_wanted() -> None:
-    with pytest.raises(TrainingError, match="2 responses of experts and 1 of a model"):
-        TextEvaluation.of(["a", "b"], ["a"])
+    with pytest.raises(TrainingError, match="to 2 prompts and of a model to 1 found"):
+        TextEvaluation.of([("a",), ("b",)], ["a"])

@@ -10,12 +10,12 @@ import pytest
 from ml_backend.errors import EncoderError
 from ml_backend.models.base.base_model import (
     DEFAULT_BASE_MODEL,
-    DEFAULT_SHA256,
     Backbone,
     BaseModelFiles,
     load_backbone,
     weights_sha256,
 )
+from ml_backend.models.base.packaged import PACKAGED
 from ml_backend.models.generation.language_model import LanguageModel
 from tests.tiny_language_models import save_tiny_decoder
 from tests.tiny_models import ARCHITECTURES, save_tiny_model, tiny_model, tiny_tokenizer
@@ -28,7 +28,7 @@ def test_the_default_model_comes_from_its_package_and_its_weights_are_the_expect
     folder = Path(BaseModelFiles(DEFAULT_BASE_MODEL).source)
 
     assert (folder / "config.json").is_file()
-    assert weights_sha256(DEFAULT_BASE_MODEL) == DEFAULT_SHA256
+    assert weights_sha256(DEFAULT_BASE_MODEL) == PACKAGED[DEFAULT_BASE_MODEL].sha256
 
 
 def test_a_packaged_model_with_other_weights_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

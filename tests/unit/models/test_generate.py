@@ -18,7 +18,7 @@ def tiny(kind: str = "llama", **options: object) -> LanguageModel:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_prompts_of_different_length_are_answered_together_as_each_would_be_alone(kind: str) -> None:
-    generator = TextGenerator(tiny(kind), max_new_tokens=12)
+    generator = TextGenerator.of(tiny(kind), max_new_tokens=12)
 
     together = generator.generate(PROMPTS)
 
@@ -33,7 +33,7 @@ def test_the_cache_changes_nothing(kind: str) -> None:
     import torch
 
     model = tiny(kind)
-    generator = TextGenerator(model, max_new_tokens=8)
+    generator = TextGenerator.of(model, max_new_tokens=8)
     ids, _ = generator.format.prompt_ids("Hello")
     expected, logs = [], []
     for _ in range(8):
@@ -50,19 +50,19 @@ def test_the_cache_changes_nothing(kind: str) -> None:
 
 
 def test_a_response_without_its_ending_is_marked_incomplete() -> None:
-    (draft,) = TextGenerator(tiny(), max_new_tokens=5).generate(["Hello"])
+    (draft,) = TextGenerator.of(tiny(), max_new_tokens=5).generate(["Hello"])
 
     assert (draft.tokens, draft.is_complete) == (5, False)
 
 
 def test_a_response_ends_with_the_first_token_that_ends_it() -> None:
     model = tiny()
-    free = TextGenerator(model, max_new_tokens=12)
+    free = TextGenerator.of(model, max_new_tokens=12)
     ids, _ = free.format.prompt_ids("Hello")
-    ((written, _),) = free._generate([ids])
+    ((written, _),) = free.writer.write([ids], most_tokens=12, longest=None, stop_ids=[])
     model.module.generation_config.eos_token_id = written[4]
 
-    (draft,) = TextGenerator(model, max_new_tokens=12).generate(["Hello"])
+    (draft,) = TextGenerator.of(model, max_new_tokens=12).generate(["Hello"])
 
     assert (draft.tokens, draft.is_complete) == (written.index(written[4]) + 1, True)
 
@@ -70,7 +70,7 @@ def test_a_response_ends_with_the_first_token_that_ends_it() -> None:
 @pytest.mark.parametrize(("prompts", "tokens"), [(1, 3), (2, 6)], ids=["one prompt", "a batch has the time of all"])
 def test_what_is_there_when_the_time_is_up_is_the_draft(prompts: int, tokens: int) -> None:
     ticks = count()
-    generator = TextGenerator(tiny(), max_new_tokens=50, budget_s=3.0, clock=lambda: float(next(ticks)))
+    generator = TextGenerator.of(tiny(), max_new_tokens=50, budget_s=3.0, clock=lambda: float(next(ticks)))
 
     drafts = generator.generate(["Hello"] * prompts)
 
@@ -78,7 +78,7 @@ def test_what_is_there_when_the_time_is_up_is_the_draft(prompts: int, tokens: in
 
 
 def test_a_prompt_longer_than_the_model_reads_is_cut_and_answered() -> None:
-    generator = TextGenerator(tiny(length=64), max_new_tokens=20)
+    generator = TextGenerator.of(tiny(length=64), max_new_tokens=20)
 
     long, short = generator.generate(["stolen card " * 50, "Hello"])
 
@@ -89,17 +89,17 @@ def test_a_prompt_longer_than_the_model_reads_is_cut_and_answered() -> None:
 
 def test_settings_for_sampling_that_a_model_brings_along_do_not_count() -> None:
     model = tiny()
-    expected = TextGenerator(model, max_new_tokens=8).generate(["Hello"])
+    expected = TextGenerator.of(model, max_new_tokens=8).generate(["Hello"])
     model.module.generation_config.do_sample = True
     model.module.generation_config.temperature = 5.0
     model.module.generation_config.repetition_penalty = 9.0
 
-    assert TextGenerator(model, max_new_tokens=8).generate(["Hello"]) == expected
+    assert TextGenerator.of(model, max_new_tokens=8).generate(["Hello"]) == expected
 
 
 def test_rows_are_counted_after_every_batch() -> None:
     told: list[int] = []
-    generator = TextGenerator(tiny(length=4096), max_new_tokens=2000, budget_s=0.0)
+    generator = TextGenerator.of(tiny(length=4096), max_new_tokens=2000, budget_s=0.0)
 
     generator.generate(["a", "b", "c"], on_rows=told.append)
 
@@ -107,12 +107,12 @@ def test_rows_are_counted_after_every_batch() -> None:
 
 
 def test_no_prompts_give_no_drafts() -> None:
-    assert TextGenerator(tiny()).generate([]) == []
+    assert TextGenerator.of(tiny()).generate([]) == []
 
 
 def test_a_tokenizer_that_pads_on_the_left_or_right_makes_no_difference() -> None:
     model = tiny()
-    expected = TextGenerator(model, max_new_tokens=6).generate(PROMPTS)
+    expected = TextGenerator.of(model, max_new_tokens=6).generate(PROMPTS)
     model.tokenizer.padding_side = "left"
 
-    assert TextGenerator(model, max_new_tokens=6).generate(PROMPTS) == expected
+    assert TextGenerator.of(model, max_new_tokens=6).generate(PROMPTS) == expected

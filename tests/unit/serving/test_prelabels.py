@@ -6,11 +6,10 @@ import pytest
 from ml_backend.domain.annotation import Task
 from ml_backend.domain.example import Span
 from ml_backend.domain.model import ScoredTarget
-from ml_backend.domain.snapshot import Split, SplitFractions
+from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.config.validation import StudioRules
 from ml_backend.serving.prelabels import prelabel
 from ml_backend.tasks import ServingPlan
-from tests.services import texts_in
 from tests.unit.tasks.plans import plan
 
 PLAN = plan(
@@ -56,7 +55,7 @@ def one(
     answers: Mapping[str, ScoredTarget], text: str = "Anna is here", over: ServingPlan = PLAN
 ) -> tuple[list[str], float | None, list[str]]:
     """Names of the regions' controls, the score, and the reasons for an empty result."""
-    found = prelabel([Task(1, {"text": text})], Answering(answers), over, split=None)
+    found = prelabel([Task(1, {"text": text})], Answering(answers), over, splits=None)
     (prediction,) = found.predictions
     assert StudioRules(over.config.xml).misfits([(1, prediction)]) == {}
     assert bool(found.empty) == (prediction.result == ())
@@ -128,20 +127,19 @@ def test_an_empty_text_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_held_out_tasks_carry_what_is_drawn_for_them() -> None:
-    tasks = [Task(number, {"text": text}) for number, text in enumerate(texts_in(Split.TEST, 2), start=1)]
+    tasks = [Task(number, {"text": text}) for number, text in enumerate(("one", "two"), start=1)]
 
-    found = prelabel(tasks, Answering({"topic": LOGIN}), PLAN, SplitFractions())
+    found = prelabel(tasks, Answering({"topic": LOGIN}), PLAN, [Split.VALIDATION, Split.TEST])
 
     assert [(each.result, each.score) for each in found.predictions] == [((), None)] * 2
     assert dict(found.empty) == {"blind": 2}
 
 
 def test_the_score_of_a_held_out_task_leaves_out_questions_as_often_as_others_do() -> None:
-    (text,) = texts_in(Split.TEST, 1)
     predictor = Answering({})
 
     for _ in range(2):
-        prelabel([Task(number, {"text": text}) for number in range(200)], predictor, THEMES, SplitFractions())
+        prelabel([Task(number, {"text": "one"}) for number in range(200)], predictor, THEMES, [Split.TEST] * 200)
 
     fruit, car = frozenset({"car"}), frozenset({"spans", "fruit", "kind"})
     assert predictor.unasked[:200] == predictor.unasked[200:]

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_backend.snapshots.leakage import _shingles, find_leaks
+from ml_backend.snapshots.leakage import find_leaks, shingles
 
 WORDS = [f"word{number}" for number in range(400)]
 
 
 def jaccard(one: str, other: str) -> float:
-    a, b = _shingles(one), _shingles(other)
+    a, b = shingles(one), shingles(other)
     return len(a & b) / len(a | b)
 
 

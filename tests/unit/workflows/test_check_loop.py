@@ -218,6 +218,7 @@ def test_answers_that_were_given_in_vain_are_told_with_their_tasks(loop: Loop) -
     studio.submit_annotation(1, {"result": choice("Billing")})
     export_project(loop.services, project)
     assert loop.finding("answers").state is State.OK
+    loop.services.clock.advance(60)
     studio.submit_annotation(2, {"result": [*choice("Billing"), *choice("Shipping")]})
     studio.submit_annotation(3, {"result": choice("Gone")})
     snapshot = export_project(loop.services, project)

@@ -126,8 +126,8 @@ def test_everybodys_response_to_the_first_answered_prompts_is_shown() -> None:
 
     nothing, alike = Writing("base model", "", 0.0), Writing("v1", "block it", 0.8)
     assert found == [
-        SideBySide("reply", 1, "card?", "block it now", (nothing, alike)),
-        SideBySide("reply", 3, "fee?", "we pay", (nothing, replace(alike, rouge_l=0.0))),
+        SideBySide("reply", 1, "card?", ("block it now",), (nothing, alike)),
+        SideBySide("reply", 3, "fee?", ("we pay",), (nothing, replace(alike, rouge_l=0.0))),
     ]
 
 
