@@ -16,7 +16,6 @@ __all__ = [
     "Region",
     "Task",
     "flat_choices",
-    "region_meaning",
 ]
 
 EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -137,7 +136,7 @@ def flat_choices(choices: object) -> object:
     return [each[0] if isinstance(each, list) and len(each) == 1 else each for each in choices]
 
 
-def region_meaning(region: Region) -> str:
+def _region_meaning(region: Region) -> str:
     """Return a text that is equal for regions of equal control, object, type and value, whatever their id or score.
 
     It is the same whether the editor, an export or an API call wrote the region.
@@ -153,14 +152,14 @@ def region_meaning(region: Region) -> str:
 def _outcome_by_comparison(result: Sequence[Region], prelabel: Sequence[Region]) -> PrelabelOutcome:
     """Return the outcome of a pre-label, by comparing it with the annotation's result.
 
-    Only the meaning of regions counts (see `region_meaning`), and neither their order nor controls that the pre-label
+    Only the meaning of regions counts (see `_region_meaning`), and neither their order nor controls that the pre-label
     does not answer, such as a comment box beside the labels.
     """
     if not prelabel:
         return PrelabelOutcome.NONE
     controls = {_control_name(region) for region in prelabel}
     answered = [region for region in result if _control_name(region) in controls]
-    is_same = Counter(map(region_meaning, answered)) == Counter(map(region_meaning, prelabel))
+    is_same = Counter(map(_region_meaning, answered)) == Counter(map(_region_meaning, prelabel))
     return PrelabelOutcome.ACCEPTED if is_same else PrelabelOutcome.CHANGED
 
 

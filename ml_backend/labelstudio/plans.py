@@ -6,12 +6,12 @@ from typing import Protocol
 from ..tasks import ServingPlan, serving_plan
 from .config.parse import parse_label_config
 
-__all__ = ["ReadsFields", "plan_of"]
+__all__ = ["plan_of"]
 
 LABEL_CONFIGS_KEPT = 64
 
 
-class ReadsFields(Protocol):
+class _ReadsFields(Protocol):
     """A label config, and what is read of its tasks, such as a project, a snapshot or a version has."""
 
     @property
@@ -23,7 +23,7 @@ class ReadsFields(Protocol):
         """The names of the fields that are read; empty: the first served control's text alone."""
 
 
-def plan_of(source: str | ReadsFields, fields: tuple[str, ...] | None = None) -> ServingPlan:
+def plan_of(source: str | _ReadsFields, fields: tuple[str, ...] | None = None) -> ServingPlan:
     """Return which controls of a label config are served, and which texts they are decided on.
 
     Every request brings its config along, and reading that again would take longer than the model's answer.
