@@ -78,7 +78,7 @@ class SoftmaxObjective(WholeTextObjective):
         """Two epochs of many rows; more of few rows, with adversarial passes."""
         many = Hyperparameters(epochs=2)
         few = many.with_enough_steps(rows)
-        return many if few == many else replace(few, adversarial_size=0.1)
+        return many if few == many else replace(few, adversarial_size=0.35)
 
     def plain_regression(self, features: Floats2d, encoded: EncodedRows, *, c: float, max_iterations: int) -> Head:
         return fit_regression(
