@@ -157,7 +157,7 @@ def test_very_long_texts_and_emoji_are_audited(files: Path) -> None:
     found = as_json(files, "audit", "--snapshot", write_tickets(files, "odd-texts", labels, texts))
 
     assert found["rows"] == 20
-    assert any("2 of 20 texts (10.0%) have more than 256 tokens" in warning for warning in found["warnings"])
+    assert any("2 of 20 texts (10.0%) have more than 20,000 bytes" in warning for warning in found["warnings"])
     done = run(files, "audit", "--snapshot", str(files / "odd-texts"))
     assert done.returncode == 0, done.stderr
 

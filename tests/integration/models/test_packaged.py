@@ -19,7 +19,6 @@ pytestmark = pytest.mark.skipif(
 def test_it_is_a_folder_like_that_of_any_model_and_answers_a_question() -> None:
     files = BaseModelFiles(DEFAULT_TEXT_BASE_MODEL)
     assert files.file("model.safetensors") is not None
-    assert files.position_limit() == 8192
 
     model = LanguageModel.load(DEFAULT_TEXT_BASE_MODEL)
     generator = TextGenerator.of(model, max_new_tokens=16)

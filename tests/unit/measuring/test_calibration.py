@@ -14,6 +14,7 @@ from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
 from ml_backend.models.decoders.tags import TagsDecoder
 from ml_backend.models.text.confidence import Logistic, log_odds
+from ml_backend.models.text.pooling import Pooling
 from ml_backend.models.text.torch_encoder import TextEncoder
 from tests.unit.learning.builders import NAMES, encoder_of, labeled_as, topic_data, unread_rows
 
@@ -208,7 +209,7 @@ def test_the_threshold_of_a_rare_label_is_drawn_to_that_of_all() -> None:
 
 
 def test_few_rows_leave_sets_uncalibrated() -> None:
-    assert calibrated_sets(*sets(29, sharpness=3.0)) == SigmoidDecoder(labels=NAMES)
+    assert calibrated_sets(*sets(29, sharpness=3.0)) == SigmoidDecoder(labels=NAMES, pooling=Pooling.MEAN)
 
 
 def f1_of(named: np.ndarray, true: np.ndarray) -> float:

@@ -237,12 +237,12 @@ class TestAfterTraining:
 
 def test_texts_that_are_read_in_part_or_not_at_all_are_named(services: Services, case: Case) -> None:
     case.studio.import_tasks(
-        case.project.id, [{"text": "card " * 200}, *[{"text": f"незнакомый текст {n}"} for n in range(50)]]
+        case.project.id, [{"text": "card " * 4001}, *[{"text": f"незнакомый текст {n}"} for n in range(50)]]
     )
     for task in list(case.studio.tasks)[-51:]:
         case.studio.submit_annotation(task, {"result": choice("Billing")})
 
     warnings = audit_snapshot(services, case.snapshot()).warnings
 
-    assert any("1 of 141 texts (0.7%) have more than 64 tokens" in warning for warning in warnings)
+    assert any("1 of 141 texts (0.7%) have more than 20,000 bytes" in warning for warning in warnings)
     assert any("cannot read these texts well" in warning for warning in warnings)

@@ -206,10 +206,10 @@ def test_a_large_project_is_not_exported_for_the_comparison(loop: Loop) -> None:
 def test_texts_that_cannot_be_read_in_full_are_a_warning(loop: Loop) -> None:
     real = dataclasses.replace(loop, services=with_settings(loop.services, base_model=DEFAULT_BASE_MODEL))
     assert real.finding("texts").state is State.OK
-    real.services.studio.import_tasks(loop.project_id, [{"text": "card " * 300}])
+    real.services.studio.import_tasks(loop.project_id, [{"text": "card " * 4001}])
 
-    message = "1 of 4 texts (25.0%) have more than 256 tokens"
-    real.assert_finding("texts", State.WARNING, message, "--set max_length_tokens=512")
+    message = "1 of 4 texts (25.0%) have more than 20,000 bytes"
+    real.assert_finding("texts", State.WARNING, message, "take apart texts")
 
 
 def test_answers_that_were_given_in_vain_are_told_with_their_tasks(loop: Loop) -> None:
