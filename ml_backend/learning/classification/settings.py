@@ -101,6 +101,11 @@ class Hyperparameters:
     batch_size: int = 32
     adversarial_size: float = 0.0
 
+    @property
+    def passes(self) -> int:
+        """How often a step passes over its rows."""
+        return 2 if self.adversarial_size else 1
+
     def with_enough_steps(self, rows: int) -> "Hyperparameters":
         """Return these, with as many more epochs over so many rows as a tuned model needs to learn from few rows."""
         wanted = -(-LEAST_STEPS // -(-rows // self.batch_size))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.model import Method
-from ml_backend.learning.classification.candidates import Choice
+from ml_backend.learning.classification.choice import Choice
 from ml_backend.learning.classification.cross_validation import HeldOut
 from ml_backend.learning.classification.settings import Hyperparameters, TrainingSettings
 from ml_backend.learning.classification.trainer import Trainer
