@@ -58,8 +58,10 @@ class HeldOut:
         """
         empty = np.zeros((0, trainer.objective.decoder.columns), dtype=np.float32)
         held_out = cls(encoded.take([]), dict.fromkeys((Method.REGRESSION, *([tuned] if tuned else [])), empty))
+        is_over = False
         for number, fold in enumerate(folds, start=1):
-            if number > 1 and is_enough is not None and is_enough(held_out):
+            is_over = is_over or (number > 1 and is_enough is not None and is_enough(held_out))
+            if is_over:
                 on_fold(fold, True)
                 continue
             name = f"fold-{number}"

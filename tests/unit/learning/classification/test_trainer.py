@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.model import Method
-from ml_backend.learning.classification.choice import Choice
+from ml_backend.learning.classification.choice import Choice, are_told_apart
 from ml_backend.learning.classification.cross_validation import HeldOut
 from ml_backend.learning.classification.settings import Hyperparameters, TrainingSettings
 from ml_backend.learning.classification.trainer import Trainer
@@ -112,6 +112,21 @@ def test_a_tuned_model_is_kept_only_where_it_is_better(tuned: Method, answers: l
 
     assert choice.method is (tuned if is_kept else Method.REGRESSION)
     assert set(choice.evaluations) == {Method.REGRESSION, tuned}
+
+
+def test_methods_are_told_apart_by_as_many_rows_as_the_difference_needs() -> None:
+    def is_clear(rows: int, confidence: float) -> bool:
+        """Whether being right in 8 of 10 rows is better than in 7 of them,."""
+        answers = {Method.REGRESSION: [0] * 7 + [1] * 3, Method.LORA: [1] + [0] * 8 + [1]}
+        held_out = HeldOut(
+            unread_rows(["card"] * rows),
+            {method: logits_for(each * (rows // 10)) for method, each in answers.items()},
+        )
+        return are_told_apart(held_out, SOFTMAX, confidence=confidence, seed=1)
+
+    assert not is_clear(20, 0.9)
+    assert is_clear(20, 0.1)
+    assert is_clear(2000, 0.9)
 
 
 def test_the_reason_names_the_figures_and_the_rows() -> None:
