@@ -5,7 +5,7 @@
 `train.csv` and `test.csv` with the columns `mr` and `ref`: several references per meaning. One reference of each is
 trained on; BLEU and ROUGE-L are taken against all references of the test meanings. trl, whose SFTTrainer gets the same
 adapter, rows and steps, is no dependency of the project: give the interpreter of an environment that has it beside the
-project's own packages. Trainings run on one thread, each in a process of its own, so that seconds of the processor
+project's own packages. Each training runs on one thread of a separate process, so that seconds of the processor
 compare on a machine that others use as well. Drafts, as serving writes them, are timed beside transformers' `generate`
 in turns; with OMP_NUM_THREADS=1 on one thread.
 """
@@ -127,7 +127,7 @@ def with_examples(examples: Sequence[tuple[str, str]], meaning: str) -> str:
 
 
 def trained(way: str, recipe: Recipe, python: str) -> Trained:
-    """One training in a process of its own."""
+    """Train in a separate process."""
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         recipe.write(Path(file.name))
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent.parent)}
@@ -160,7 +160,7 @@ def tuned(folder: Path) -> TextGenerator:
 
 
 def written(generator: TextGenerator, prompts: Sequence[str], test: Meanings) -> TextEvaluation:
-    """What a model writes, against all references."""
+    """Compare what a model writes with all references."""
     drafts = generator.generate(prompts, on_rows=show_progress)
     return TextEvaluation.of([references for _, references in test], [draft.text for draft in drafts])
 

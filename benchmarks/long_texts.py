@@ -254,7 +254,7 @@ class Frozen:
 
 
 def trained_score(train: Rows, test: Rows, settings: TrainingSettings) -> tuple[str, float]:
-    """What was kept, with the pooling that was chosen, and macro-F1 of the bundle as it is served."""
+    """Train; return the method and pooling that were kept, and the macro-F1 of the bundle as it is served."""
     labels = tuple(sorted({str(label) for _, label in train}))
     data = TrainingData("intent", "softmax", labels, labeled(train), labeled(described(labels)), labeled([]))
     with (

@@ -102,7 +102,7 @@ def measured(
 
 
 def labelloop(folder: Path, *arguments: str) -> Any:
-    """What a command prints as JSON."""
+    """Run a command and return the JSON that it prints."""
     done = subprocess.run(
         [sys.executable, "-m", "ml_backend", *arguments, "--json"],
         cwd=folder,

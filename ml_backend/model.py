@@ -41,7 +41,7 @@ except ImportError as error:
         name=error.name,
     ) from error
 
-__all__ = ["LabelloopModel", "OncePerProcess", "wsgi_app"]
+__all__ = ["LabelloopModel", "wsgi_app"]
 
 log = logging.getLogger(__name__)
 

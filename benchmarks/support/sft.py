@@ -21,7 +21,7 @@ MIB_PER_KIB = 1 / 1024
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What is trained on, and how.
+    """The rows and settings of a training.
 
     Attributes:
         base: folder of the base model.
@@ -51,7 +51,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a training took.
+    """The time and memory that a training took.
 
     Attributes:
         seconds: of the steps alone, by the clock.

@@ -24,7 +24,7 @@ from ..workflows.connecting.connect import Connection, create_and_connect
 from ..workflows.services import Services
 from .tickets import Ticket
 
-__all__ = ["SPLIT", "BackendProcess", "demo_settings", "make_project", "running_backend"]
+__all__ = ["BackendProcess", "demo_settings", "make_project", "running_backend"]
 
 START_S = 60.0
 GRACE_S = 15.0

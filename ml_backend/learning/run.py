@@ -28,7 +28,7 @@ from .part import PartContext, PartOutcome, PartTrainer, VersionSpec
 from .record import ControlRun, library_versions
 from .rows.data import TrainingData
 
-__all__ = ["TrainingContext", "TrainingOutcome", "train_version", "verify_bundle"]
+__all__ = ["TrainingContext", "TrainingOutcome", "train_version"]
 
 TRAINERS: tuple[type[PartTrainer], ...] = (ClassifierTrainer, TextTrainer)
 WORK_STARTS, WORK_ENDS = 0.03, 0.97

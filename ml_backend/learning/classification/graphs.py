@@ -34,8 +34,8 @@ LEAST_AGREEMENT = 0.97
 """Share of texts that the graph in 8 bits must answer as the model does; it errs where the model itself is torn."""
 SAMPLE_TEXTS, CHECKED_TEXTS, CHECKED_TOKENS = 512, 256, 8192
 LEAST_CHECKED_TEXTS, MOST_CHECKED_TOKENS = 40, 65536
-"""Of long texts as well, as long as there are no more tokens in them: among fewer texts, one answer that changes would
-be more than may change."""
+"""At least so many texts are checked, long ones too, up to so many tokens: among fewer texts, one answer that changes
+would be more than may change."""
 SAMPLE_SEQUENCES = 4096
 
 

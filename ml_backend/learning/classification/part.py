@@ -22,7 +22,7 @@ from .candidates import Choice, HeadTraining
 from .graphs import add_graph
 from .settings import TrainingSettings
 
-__all__ = ["ClassifierTrainer", "verify_logits"]
+__all__ = ["ClassifierTrainer"]
 
 TOLERANCE = 1e-3
 """Largest difference between logits before saving and after loading, as a share of the largest logit."""

@@ -37,7 +37,7 @@ __all__ = ["TunedClassifier"]
 
 EMBEDDINGS = re.compile(r"(^|\.)(embeddings?|wte|wpe|embed_\w+|shared)(\.|$)")
 MOST_PADDED_TOKENS = 8192
-"""Of texts of many pieces, computed at a time: what 32 texts of one piece each have at most."""
+"""So many tokens of long texts are computed at a time: as many as 32 texts of one piece have at most."""
 LOGITS = "validation_logits"
 """Name of the validation rows' logits among the tensors of a state: what the best epoch gave is not computed again."""
 

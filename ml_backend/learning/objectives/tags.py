@@ -27,7 +27,7 @@ from .base import Objective
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["tags_of"]
+__all__: list[str] = []
 
 REGRESSION_ITERATIONS = 60
 """At most: at its end it is too sure of names that it has seen, and what is tuned from there finds fewer others."""

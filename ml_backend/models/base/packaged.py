@@ -14,7 +14,7 @@ from ...atomic_files import take_place, unfinished_folder
 from ...errors import EncoderError
 from .digests import file_sha256
 
-__all__ = ["DEFAULT_BASE_MODEL", "DEFAULT_TEXT_BASE_MODEL", "PACKAGED", "PackagedModel", "packaged_folder"]
+__all__ = ["DEFAULT_BASE_MODEL", "DEFAULT_TEXT_BASE_MODEL", "packaged_folder"]
 
 DEFAULT_BASE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_TEXT_BASE_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"

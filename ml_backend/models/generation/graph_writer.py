@@ -25,7 +25,7 @@ ALIGNED = 32
 So a prompt lies in the same way in the blocks that attention is computed in, whatever it is computed together with.
 """
 CACHE_BYTES = 4
-"""Of a number in the cache, at most."""
+"""A number in the cache takes so many at most."""
 
 
 class GraphWriter(TokenWriter):

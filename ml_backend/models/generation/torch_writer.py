@@ -73,7 +73,7 @@ class TorchWriter(TokenWriter):
         pad = int(self.model.tokenizer.pad_token_id)
         ids, mask = padded(rows, pad, self.model.device, on_left=True)
         room = most_tokens if longest is None else max(1, min(most_tokens, longest - ids.shape[1]))
-        config = GenerationConfig(  # type: ignore[no-untyped-call]
+        config = GenerationConfig(  # type: ignore[no-untyped-call]  # it has no types
             do_sample=False,
             num_beams=1,
             use_cache=True,

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 __all__ = ["MOST_READ_BYTES", "is_read_in_part", "sentences"]
 
 MOST_READ_BYTES = 20_000
-"""Of a text, in UTF-8: some 5,000 tokens of English, which a small model computes in a second."""
+"""A text of up to so many bytes in UTF-8 is read whole: some 5,000 tokens of English, a second of a small model."""
 PASSAGE_BYTES = 1000
 LONGEST_BYTES = 200
-"""Of a sentence: longer ones are taken apart."""
+"""A longer sentence is taken apart."""
 END = re.compile(
     r"(?<=[.!?\u2026])\s+|(?<=[.!?\u2026][\"\u2019\u201d\u00bb)\]])\s+"
     r"|(?<=[\u3002\uff01\uff1f\u0964])|\s*[\r\n\u2028\u2029]+\s*"

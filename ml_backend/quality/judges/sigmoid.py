@@ -15,7 +15,7 @@ from ..label_errors import label_errors
 from ..predictions import OutOfSamplePredictions
 from .base import LabelFindings, LabelJudge
 
-__all__ = ["multilabel_errors"]
+__all__: list[str] = []
 
 
 LOWEST_WEIGHT = 0.8

@@ -22,7 +22,7 @@ from ..label_errors import label_errors
 from ..predictions import OutOfSamplePredictions
 from .base import LabelFindings, LabelJudge
 
-__all__ = ["tag_errors"]
+__all__: list[str] = []
 
 SpansPerText: TypeAlias = Sequence[tuple[Span, ...]]
 

@@ -12,7 +12,7 @@ from sqlalchemy import (
 
 from .base import Repository, String, StudioId, UtcDateTime, metadata
 
-__all__ = ["SnapshotRecord", "SnapshotRepository"]
+__all__ = ["SnapshotRepository"]
 
 snapshots = Table(
     "snapshots",

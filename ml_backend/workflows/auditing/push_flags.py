@@ -27,7 +27,7 @@ from ...snapshots.store import SnapshotFolder
 from ..services import Services
 from .decisions import first_control, flags_of, label_reader, labeled_at, learn_decisions
 
-__all__ = ["PushedFlags", "push_audit"]
+__all__ = ["push_audit"]
 
 log = logging.getLogger(__name__)
 

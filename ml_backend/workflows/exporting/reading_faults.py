@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ...models.base.legibility import Legibility
     from ...models.base.tokeniser import Tokeniser
 
-__all__ = ["ReadingFault", "reading_faults", "task_faults"]
+__all__ = ["reading_faults", "task_faults"]
 
 MOST_UNKNOWN, MOST_SPELLED, MOST_ALIKE = 0.1, 0.4, 0.1
 """Up to these shares, texts are read well enough; languages that a model knows stay far below, others far above."""

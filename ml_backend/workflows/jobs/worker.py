@@ -15,7 +15,7 @@ from ..services import Services
 from .project_upkeep import ProjectUpkeep
 from .recovery import JobRecovery
 
-__all__ = ["Worker", "WorkerIntervals"]
+__all__ = ["Worker"]
 
 log = logging.getLogger(__name__)
 

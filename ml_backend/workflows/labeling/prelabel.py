@@ -21,7 +21,7 @@ from ..services import Services
 from ..splits import splits_of
 from .read_ahead import read_ahead
 
-__all__ = ["BatchSizes", "push_missing", "select_version"]
+__all__ = ["push_missing", "select_version"]
 
 BATCHES_READ_AHEAD = 4
 REPORT_INTERVAL_S = 0.5

@@ -13,7 +13,7 @@ from ...tasks import ServingPlan
 if TYPE_CHECKING:
     from ...models.generation.language_model import LanguageModel
 
-__all__ = ["Remembering", "SideBySide", "Writing", "side_by_side"]
+__all__ = ["Remembering", "SideBySide", "side_by_side"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,6 +171,7 @@ def test_while_the_database_is_away_nothing_is_shown_that_may_be_held_out(
 
     with closing(build_test_services(tmp_path)) as services:
         project = add_project(services)
+        # SQLite is never away, and what must answer without it is the process.
         monkeypatch.setattr(SplitRepository, "find", away)
         assert shown(services, project, TEXTS[:20]) == set()
         with_rule = with_former_rule(services, project)
