@@ -125,7 +125,7 @@ class Plan:
 
     @property
     def fold_hyperparameters(self) -> Hyperparameters:
-        """What the tuned models of the folds are trained with."""
+        """The hyperparameters of the folds' tuned models: without adversarial passes."""
         return replace(self.hyperparameters, epochs=self.fold_epochs, adversarial_size=0.0)
 
     def fold_work(self, fold: Fold) -> float:
