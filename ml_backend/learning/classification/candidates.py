@@ -140,7 +140,7 @@ class HeadTraining:
         if self._held_out is None:
             reason = f"regression is kept: no class has two rows, so none can be held out to try {plan.tuned} on"
             return regression, Choice(Method.REGRESSION, {}, reason)
-        choice = Choice.of(self._held_out, self.objective, where="train rows held out in turn")
+        choice = self._choice(self._held_out, "train rows held out in turn")
         return (self._tuned(candidates, plan.tuned) if choice.method is plan.tuned else regression), choice
 
     def calibration_rows(self, candidate: TrainedHead) -> tuple[Floats2d, EncodedRows]:
@@ -223,11 +223,14 @@ class HeadTraining:
     def _settled(self, validation: HeldOut, features: Floats2d) -> Choice:
         """The choice by validation rows, or by folds where the former do not tell the methods apart."""
         if not self._plan.folds or self._are_told_apart(validation, VALIDATION_CONFIDENCE):
-            return Choice.of(validation, self.objective, where="validation rows")
+            return self._choice(validation, "validation rows")
         self._meter.expect(self._plan.work + self._plan.folds_work)
         self._held_out = self._cross_validate(features, self._context.deadline)
         where = f"train rows held out in turn; {len(validation.encoded)} validation rows do not tell them apart"
-        return Choice.of(self._held_out, self.objective, where=where)
+        return self._choice(self._held_out, where)
+
+    def _choice(self, held_out: HeldOut, where: str) -> Choice:
+        return Choice.of(held_out, self.objective, where=where, seed=self._settings.seed)
 
     def _are_told_apart(self, held_out: HeldOut, confidence: float) -> bool:
         return are_told_apart(held_out, self.objective, confidence=confidence, seed=self._settings.seed)
