@@ -226,7 +226,7 @@ class HeadTraining:
             return self._choice(validation, "validation rows")
         self._meter.expect(self._plan.work + self._plan.folds_work)
         self._held_out = self._cross_validate(features, self._context.deadline)
-        where = f"train rows held out in turn; {len(validation.encoded)} validation rows do not tell them apart"
+        where = f"train rows held out in turn, since {len(validation.encoded)} validation rows do not tell them apart"
         return self._choice(self._held_out, where)
 
     def _choice(self, held_out: HeldOut, where: str) -> Choice:
