@@ -3,6 +3,7 @@
 import math
 import statistics
 from collections.abc import Sequence
+from itertools import pairwise
 
 __all__ = ["Curve", "area", "crossing", "mean_interval"]
 
@@ -26,7 +27,7 @@ def area(curve: Curve) -> float:
     """The mean score from the first to the last number of labels, by the trapezoidal rule."""
     if len(curve) < 2:
         return curve[0][1]
-    parts = ((x1 - x0) * (y0 + y1) / 2 for (x0, y0), (x1, y1) in zip(curve, curve[1:], strict=False))
+    parts = ((x1 - x0) * (y0 + y1) / 2 for (x0, y0), (x1, y1) in pairwise(curve))
     return sum(parts) / (curve[-1][0] - curve[0][0])
 
 

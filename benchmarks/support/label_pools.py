@@ -157,7 +157,7 @@ class Wnut17(LabelPool):
         features, encoded = self.encoded(self._objective, self.test, labeled)
         return LearnedAnswers.of(self.name, self._objective, features, encoded, counts)
 
-    def encoded(self, objective: Objective, rows: LabeledTexts, labeled: Ints) -> tuple[Floats2d, EncodedRows]:
+    def encoded(self, _objective: Objective, _rows: LabeledTexts, labeled: Ints) -> tuple[Floats2d, EncodedRows]:
         return self._vectors[self._rows.tokenised.pieces_of(labeled)], self._rows.take(labeled)
 
     def blocks(self, positions: Ints) -> Iterator:

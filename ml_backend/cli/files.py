@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from ..workflows.services import Services
     from ..workflows.training.evaluate import EvaluationReport
 
-__all__: list[str] = []
+__all__ = ["StudioExport", "check_source", "config_text"]
 
-_StudioExport = Annotated[
+StudioExport = Annotated[
     Path | None,
     typer.Option(
         "--studio-export",
@@ -52,7 +52,7 @@ _ModelFolder = Annotated[
 def export(
     out: Annotated[Path, typer.Option(help="Folder of the snapshot, or the file where --format is given.")],
     project: OptionalProject = None,
-    studio_export: _StudioExport = None,
+    studio_export: StudioExport = None,
     config: ConfigFile = None,
     split: Annotated[
         str | None, typer.Option(help="Shares of train, validation and test.", show_default="LABELLOOP_SPLIT")
@@ -83,7 +83,7 @@ def export(
     left out.
     """
     fractions = _fractions(split)
-    _check_source(project, studio_export, None if studio_export is None else config or studio_export)
+    check_source(project, studio_export, None if studio_export is None else config or studio_export)
     services = open_services()
     connected = services.database.projects.get(project) if project is not None else None
     if connected is not None and fractions is not None and fractions != connected.split:
@@ -103,8 +103,8 @@ def export(
     if connected is not None:
         _show_snapshot(exports.export_project(services, connected, out), as_json)
         return
-    _check_source(project, studio_export, config)
-    file, xml = studio_export or Path(), _config_text(config)
+    check_source(project, studio_export, config)
+    file, xml = studio_export or Path(), config_text(config)
     _show_snapshot(exports.export_file(services, file, xml, fractions or services.options.labels.split, out), as_json)
 
 
@@ -113,7 +113,7 @@ def evaluate(
     model: _Model = None,
     model_dir: _ModelFolder = None,
     snapshot: SnapshotFolder = None,
-    studio_export: _StudioExport = None,
+    studio_export: StudioExport = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -132,8 +132,8 @@ def evaluate(
     if snapshot is not None:
         report = EvaluationReport.on_snapshot(services, path, snapshot)
     else:
-        _check_source(None, studio_export, config)
-        report = EvaluationReport.on_export(services, path, studio_export or Path(), _config_text(config))
+        check_source(None, studio_export, config)
+        report = EvaluationReport.on_export(services, path, studio_export or Path(), config_text(config))
     for warning in report.warnings:
         note(f"note: {warning}")
     note_reasons(report.reasons)
@@ -194,7 +194,7 @@ def _write_predictions(predicted: Iterable[tuple[Mapping[str, Any], "Prediction"
     return rows
 
 
-def _check_source(project: int | None, studio_export: Path | None, config: Path | None) -> None:
+def check_source(project: int | None, studio_export: Path | None, config: Path | None) -> None:
     """Refuse anything but one source of rows.
 
     Raises:
@@ -215,7 +215,7 @@ def _model_path(services: "Services", model: str | None, model_dir: Path | None)
     return model_dir if model_dir is not None else services.versions.get(model or "").path
 
 
-def _config_text(path: Path | None) -> str:
+def config_text(path: Path | None) -> str:
     """Return the label config in a file, or "" where no file is named; print which controls are not served.
 
     Raises:
@@ -274,7 +274,7 @@ def _exported(
 
     if project is not None:
         return export_format(services, project, request, out)
-    label_config = None if config is None else _config_text(config)
+    label_config = None if config is None else config_text(config)
     return export_format_of_file(services, studio_export or Path(), label_config, request, out)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import Bools, Ints
+from ..arrays import Bools
 from .distinct import DistinctTexts
 from .pool import Pool
 from .strategies.base import SelectionStrategy
@@ -31,6 +31,11 @@ class Choice:
     strategy: str
     reason: str
     doubt: float
+
+    @property
+    def is_random(self) -> bool:
+        """True where chance alone chose it."""
+        return self.strategy == RANDOM
 
 
 def choose(

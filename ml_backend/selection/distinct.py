@@ -11,8 +11,8 @@ from ..snapshots.leakage import shingles
 __all__ = ["DistinctTexts"]
 
 JACCARD = 0.75
-"""Of words and pairs of words, see `leakage`: the leak guard's threshold less a bit, so that a word more at the end of a
-short text does not make another text of it."""
+"""Of words and pairs of words, see `leakage`; a bit below the leak guard's threshold, so that a word more at the end of
+a short text does not make another text of it."""
 COSINE = 0.97
 """Of vectors of the frozen base model, for typing errors and other forms of the same words."""
 
