@@ -65,7 +65,12 @@ class Candidates:
     def take(self, positions: Iterable[int]) -> "Candidates":
         """Return the tasks at these positions."""
         chosen = list(positions)
-        return Candidates(*([each[i] for i in chosen] for each in (self.task_ids, self.texts, self.scores)), self.blank)
+        return Candidates(
+            [self.task_ids[i] for i in chosen],
+            [self.texts[i] for i in chosen],
+            [self.scores[i] for i in chosen],
+            self.blank,
+        )
 
     def held_out(self, source: RowSource) -> Bools:
         """Return which of them are held out, shape (N,); all rows of the source must have been read."""
