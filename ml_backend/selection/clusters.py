@@ -68,7 +68,7 @@ def nearest(features: Floats2d, centres: Floats2d) -> tuple[Ints, Floats]:
     lengths = (centres**2).sum(axis=1)
     for start in range(0, len(features), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
-        likeness = 2 * features[part] @ centres.T - lengths
+        likeness = 2 * (features[part] @ centres.T) - lengths
         members[part] = likeness.argmax(axis=1)
         closeness[part] = likeness.max(axis=1)
     return members, closeness

@@ -13,8 +13,9 @@ __all__ = ["DistinctTexts"]
 JACCARD = 0.75
 """Of words and pairs of words, see `leakage`; a bit below the leak guard's threshold, so that a word more at the end of
 a short text does not make another text of it."""
-COSINE = 0.97
-"""Of vectors of the frozen base model, for typing errors and other forms of the same words."""
+LIKENESS = 0.95
+"""Of vectors of the frozen base model, for typing errors and other forms of the same words: the cosine, on a scale
+where 0 is the mean over all pairs of texts, since some base models give all texts nearly the same vector."""
 
 
 class DistinctTexts:
@@ -35,6 +36,8 @@ class DistinctTexts:
         labeled_texts: Iterable[str] = (),
     ) -> None:
         self._text_of, self._features = text_of, features
+        mean = float((features.mean(axis=0) ** 2).sum()) if len(features) else 0.0
+        self._nearest_cosine = mean + LIKENESS * (1 - mean)
         self._vectors = [labeled]
         self._sizes: list[int] = []
         self._holders: defaultdict[str, list[int]] = defaultdict(list)
@@ -52,7 +55,7 @@ class DistinctTexts:
 
     def _add(self, position: int) -> bool:
         vector = self._features[position]
-        if any(len(each) and float((each @ vector).max()) >= COSINE for each in self._vectors):
+        if any(len(each) and float((each @ vector).max()) >= self._nearest_cosine for each in self._vectors):
             return False
         pieces = shingles(self._text_of(position))
         if self._is_repeated(pieces):

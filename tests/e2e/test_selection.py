@@ -83,10 +83,7 @@ def _first_as_displayed(page: "Page") -> int:
     """Press "Label Tasks As Displayed" and return the task that opens."""
     page.get_by_role("button", name="Label All Tasks").locator("xpath=following-sibling::*").first.click()
     page.get_by_text(re.compile("as displayed", re.IGNORECASE)).click()
-    page.wait_for_url(re.compile(r"task=\d+|labeling=1"))
-    page.get_by_role("button", name=re.compile("submit", re.IGNORECASE)).wait_for()
+    page.get_by_test_id("bottombar-submit-button").wait_for()
     keep(page, "label-tasks-as-displayed")
-    match = re.search(r"task=(\d+)", page.url)
-    if match:
-        return int(match.group(1))
-    return int(page.locator("[class*=current-task] , [class*=task-id]").first.inner_text().split("#")[-1].split()[0])
+    (shown,) = re.findall(r"task=(\d+)", page.url)
+    return int(shown)

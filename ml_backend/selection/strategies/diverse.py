@@ -25,13 +25,13 @@ class DiverseStrategy(SelectionStrategy):
             likeness = nearest(pool.features, pool.labeled)[1]
         chosen: list[int] = []
         is_left = np.ones(len(pool), dtype=np.bool_)
-        for _ in range(min(len(pool), 2 * count)):
+        for _ in range(min(len(pool), count + count // 4)):
             is_first = not chosen and not len(pool.labeled)
             position = int(rng.integers(len(pool)) if is_first else np.where(is_left, likeness, np.inf).argmin())
             chosen.append(position)
             is_left[position] = False
             own = pool.features[position]
-            likeness = np.maximum(likeness, 2 * pool.features @ own - own @ own)
+            likeness = np.maximum(likeness, 2 * (pool.features @ own) - own @ own)
         return np.concatenate([np.array(chosen, dtype=np.int64), rng.permutation(np.flatnonzero(is_left))])
 
     def reason(self, pool: Pool, position: int) -> str:  # noqa: ARG002 (the same for all)

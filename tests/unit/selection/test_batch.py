@@ -22,7 +22,9 @@ def doubts(count: int) -> list[ExpectedAnswers]:
     return [ExpectedAnswers("answer", (), np.zeros(0, dtype=np.int64), np.linspace(0.1, 0.9, count))]
 
 
-def chosen(texts: list[str], count: int, *, held_out: int = 0, random_share: float = 0.0, **more: object) -> list[Choice]:
+def chosen(
+    texts: list[str], count: int, *, held_out: int = 0, random_share: float = 0.0, **more: object
+) -> list[Choice]:
     """Choices of the least confident; the last texts are held out."""
     pool = Pool(directions(len(texts)), NOTHING_LABELED, doubts(len(texts)), seed=3)
     return choose(
