@@ -1,4 +1,4 @@
-"""What groups of settings are made of, and the groups that need nothing else."""
+"""The parts that groups of settings are made of, and the groups that need nothing else."""
 
 from typing import Annotated, Any
 

@@ -10,14 +10,14 @@ from .distinct import DistinctTexts
 from .pool import Pool
 from .strategies.base import SelectionStrategy
 
-__all__ = ["Choice", "choose"]
+__all__ = ["ChosenText", "choose"]
 
 RANDOM = "random"
 HELD_OUT_REASON = "drawn at random among the tasks that measure the model"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChosenText:
     """A chosen text.
 
     Attributes:
@@ -47,7 +47,7 @@ def choose(
     held_out: Bools,
     random_share: float,
     labeled_texts: Iterable[str] = (),
-) -> list[Choice]:
+) -> list[ChosenText]:
     """Return so many texts of a pool in the order in which they should be labeled; fewer where there are no more.
 
     Held-out texts come in at the share that they have in the pool, and are drawn at random alone: they are what the
@@ -70,13 +70,13 @@ def choose(
     distinct = DistinctTexts(texts.__getitem__, pool.features, pool.labeled, labeled_texts)
     free = np.flatnonzero(~held_out)
     blind = [
-        Choice(position, RANDOM, HELD_OUT_REASON, 0.0)
+        ChosenText(position, RANDOM, HELD_OUT_REASON, 0.0)
         for position in distinct.take(rng.permutation(np.flatnonzero(held_out)).tolist(), measured)
     ]
     doubt = pool.doubt
     chance = SelectionStrategy.named(RANDOM)
     at_random = [
-        Choice(position, RANDOM, chance.reason(pool, position), float(doubt[position]))
+        ChosenText(position, RANDOM, chance.reason(pool, position), float(doubt[position]))
         for position in distinct.take(rng.permutation(free).tolist(), drawn)
     ]
     part = pool.take(free)
@@ -84,13 +84,13 @@ def choose(
     order = strategy.order(part, wanted) if wanted and len(part) else np.zeros(0, dtype=np.int64)
     position_in_part = {int(free[i]): i for i in order.tolist()}
     chosen = [
-        Choice(position, strategy.name, strategy.reason(part, position_in_part[position]), float(doubt[position]))
+        ChosenText(position, strategy.name, strategy.reason(part, position_in_part[position]), float(doubt[position]))
         for position in distinct.take(list(position_in_part), wanted)
     ]
     return _mixed(chosen, [*blind, *at_random], rng)
 
 
-def _mixed(ordered: Sequence[Choice], drawn: Sequence[Choice], rng: np.random.Generator) -> list[Choice]:
+def _mixed(ordered: Sequence[ChosenText], drawn: Sequence[ChosenText], rng: np.random.Generator) -> list[ChosenText]:
     """Put what was drawn at random places among what is in order."""
     is_drawn = np.zeros(len(ordered) + len(drawn), dtype=np.bool_)
     is_drawn[rng.permutation(len(is_drawn))[: len(drawn)]] = True

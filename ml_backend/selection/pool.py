@@ -100,7 +100,12 @@ class Pool:
 
     @property
     def doubt(self) -> Floats:
-        """How undecided the answer to the control is where it is the least decided, from 0 to 1, shape (N,)."""
+        """How undecided the answer to the least decided control is, from 0 to 1, shape (N,).
+
+        1 before anything is learned.
+        """
+        if not self.answers:
+            return np.ones(len(self))
         return self.worst([each.doubt for each in self.answers])
 
     def worst(self, doubts: Sequence[Floats]) -> Floats:

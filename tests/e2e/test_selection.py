@@ -85,5 +85,4 @@ def _first_as_displayed(page: "Page") -> int:
     page.get_by_text(re.compile("as displayed", re.IGNORECASE)).click()
     page.get_by_test_id("bottombar-submit-button").wait_for()
     keep(page, "label-tasks-as-displayed")
-    (shown,) = re.findall(r"task=(\d+)", page.url)
-    return int(shown)
+    return int(page.get_by_text(re.compile(r"^#\d+$")).first.inner_text().removeprefix("#"))

@@ -11,10 +11,8 @@ from ...errors import ConfigurationError
 from ...plugins import classes_in
 from ..pool import ExpectedAnswers, Pool
 
-__all__ = ["DEFAULT_STRATEGY", "SelectionStrategy", "UncertaintyStrategy"]
+__all__ = ["SelectionStrategy", "UncertaintyStrategy"]
 
-DEFAULT_STRATEGY = "margin_diverse"
-"""Serves every labeling kind."""
 COLD_STRATEGY = "typical"
 
 

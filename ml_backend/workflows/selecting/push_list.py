@@ -16,7 +16,7 @@ from ...labelstudio.quality_fields import SelectionField
 from ..connecting.tabs import show_tabs
 from ..services import Services
 
-__all__ = ["PushedList", "push_list"]
+__all__ = ["push_list"]
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Choose the tasks to label next, of a project or of files."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from ..exporting.row_source import RowSource, plan_of_file
 from ..services import Services
 from .candidates import Candidates, file_candidates, project_candidates
 from .expectations import MOST_MARKED, expected_answers, needs_reading
+from .mixed import mixed_list
 
 if TYPE_CHECKING:
     from ...models.text.encoder import Encoder
@@ -40,11 +41,13 @@ class SelectedTasks:
         tasks: the first one first.
         unlabeled: how many there were to choose from.
         notes: sentences on what was left out.
+        doubts: how undecided the model's answer is, from 0 to 1, by task, of those that a strategy chose.
     """
 
     tasks: Sequence[SelectedTask]
     unlabeled: int
     notes: Sequence[str] = ()
+    doubts: Mapping[int, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return what `labelloop select --json` prints."""
@@ -77,7 +80,10 @@ def select_from_project(
     source = RowSource.of_project(services, project)
     rows = _rows(source)
     candidates = project_candidates(services, project, source)
-    return _selected(services, source, rows, candidates, _Wish(services, strategy, count, report))
+    selected = _selected(services, source, rows, candidates, _Wish(services, strategy, count, report))
+    if not services.options.selection.mixed:
+        return selected
+    return replace(selected, tasks=mixed_list(services, project, selected.tasks, selected.doubts))
 
 
 def select_from_files(
@@ -168,7 +174,8 @@ def _selected(
     ]
     if len(tasks) < min(wish.count, total):
         notes.append(f"{len(tasks)} tasks were chosen; the others are near duplicates of these or of labeled ones")
-    return SelectedTasks(tasks, total, notes)
+    doubts = {candidates.task_ids[each.position]: each.doubt for each in choices if not each.is_random}
+    return SelectedTasks(tasks, total, notes, doubts)
 
 
 class _Wish:

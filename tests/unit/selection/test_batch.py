@@ -5,16 +5,17 @@ import time
 import numpy as np
 import pytest
 
-from ml_backend.selection.batch import Choice, choose
+from ml_backend.arrays import Floats2d
+from ml_backend.selection.batch import ChosenText, choose
 from ml_backend.selection.pool import ExpectedAnswers, Pool
 from ml_backend.selection.strategies.base import SelectionStrategy
 
 NOTHING_LABELED = np.zeros((0, 64), dtype=np.float32)
 
 
-def directions(count: int, width: int = 64) -> "np.ndarray":
+def directions(count: int, width: int = 64) -> Floats2d:
     features = np.random.default_rng(2).normal(size=(count, width)).astype(np.float32)
-    return features / np.linalg.norm(features, axis=1, keepdims=True)
+    return np.asarray(features / np.linalg.norm(features, axis=1, keepdims=True), dtype=np.float32)
 
 
 def doubts(count: int) -> list[ExpectedAnswers]:
@@ -24,7 +25,7 @@ def doubts(count: int) -> list[ExpectedAnswers]:
 
 def chosen(
     texts: list[str], count: int, *, held_out: int = 0, random_share: float = 0.0, **more: object
-) -> list[Choice]:
+) -> list[ChosenText]:
     """Choices of the least confident; the last texts are held out."""
     pool = Pool(directions(len(texts)), NOTHING_LABELED, doubts(len(texts)), seed=3)
     return choose(
@@ -92,10 +93,10 @@ def test_a_hundred_thousand_texts_take_less_than_a_minute() -> None:
         probabilities,
         is_one_label=True,
     )
-    pool = Pool(features, directions(1000, 384)[::-1], [answers], seed=1)
+    pool = Pool(features, -features[:1000], [answers], seed=1)
     held_out = np.random.default_rng(1).random(count) < 0.2
     for name in SelectionStrategy.all():
-        began_s = time.perf_counter()
+        began_s = time.process_time()
         choices = choose(
             pool,
             [f"text {n}" for n in range(count)],
@@ -105,4 +106,4 @@ def test_a_hundred_thousand_texts_take_less_than_a_minute() -> None:
             random_share=0.2,
         )
         assert len(choices) == 300
-        assert time.perf_counter() - began_s < 60, name
+        assert time.process_time() - began_s < 60, name

@@ -20,9 +20,10 @@ from ml_backend.workflows.selecting.refresh import reselect_if_due
 from ml_backend.workflows.selecting.select import select_from_files
 from ml_backend.workflows.services import Services
 from tests.fake_studio import FakeStudio
-from tests.services import CONFIG, add_project, build_test_services, choice, write_export
+from tests.services import CONFIG, add_project, build_test_services, choice, with_settings, write_export
+from tests.unit.workflows.audits import put_flag
 
-WORDS = "card cash lost refund late bank transfer money top up where stolen please".split()
+WORDS = ("card", "cash", "lost", "refund", "late", "bank", "transfer", "money", "top", "up", "where", "stolen")
 TEXTS = [f"{first} {second} {third}" for first in WORDS[:5] for second in WORDS[5:9] for third in WORDS[9:12]]
 
 
@@ -118,6 +119,23 @@ def test_a_push_that_broke_off_is_resumed(services: Services, project: Project) 
     assert marked(services) == [4]
     assert [each.task_id for each in services.database.selections.listed(project.id)] == [4]
     assert (pushed.written, pushed.cleared) == (1, 2)
+
+
+def test_a_mixed_list_puts_a_likely_label_error_in_the_place_of_a_less_doubtful_text(
+    services: Services, project: Project
+) -> None:
+    services = with_settings(services, select_mixed=True)
+    submitted(services, [1, 2, 3])
+    submitted(services, [4, 5, 6], "Returns")
+    put_flag(services, quality=0.01)
+    job = listed(services, project)
+    tasks = services.database.selections.listed(project.id)
+    assert len(tasks) == 12
+    (review,) = (task for task in tasks if task.strategy == "label_error")
+    assert (review.task_id, review.selected_by) == (1, SelectedBy.SUSPECT)
+    assert review.reason == "its label may be wrong (label error)"
+    assert marked(services) == [each["task_id"] for each in job.result["tasks"]]
+    assert sum(task.selected_by is SelectedBy.RANDOM for task in tasks) > 0
 
 
 def test_a_field_of_the_same_name_in_the_label_config_is_refused(services: Services) -> None:
