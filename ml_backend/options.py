@@ -1,4 +1,5 @@
 """Every setting, in groups that are passed on as they are. Plain values: `config` alone reads the environment."""
+# Longer than 400 lines because every setting stands here, and nowhere else.
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from .domain.model import GREATEST_SEED
 from .domain.snapshot import SplitFractions
 from .option_groups import Count, Group, JobOptions, RetrainingOptions, Seconds, SelectionOptions, prefixed, setting
 
-__all__ = ["PREFIX", "BackendOptions", "Options", "all_settings"]
+__all__ = ["PREFIX", "BackendOptions", "CostOptions", "Options", "all_settings"]
 
 PREFIX = "LABELLOOP_"
 STATE_DATABASES = ("sqlite", "postgresql")
@@ -208,9 +209,38 @@ class FeedbackOptions(Group):
     push_flags_at_most: Count = setting(
         300, "Likely label errors that are shown in Label Studio at a time, the most suspicious ones.", ge=0
     )
+    prelabels_off: str = setting(
+        "",
+        "Labels that pre-labels must not show, separated by commas: tasks that the model answers so are left to people "
+        "alone.",
+    )
     flag_precision_floor: float = setting(
         0.2,
         "Share of flags that must prove right: a kind of issue that is surely below it is not flagged any more.",
+        ge=0,
+        le=1,
+    )
+
+    @property
+    def labels_off(self) -> frozenset[str]:
+        """The labels of `prelabels_off`."""
+        return frozenset(name for each in self.prelabels_off.split(",") if (name := each.strip()))
+
+
+class CostOptions(Group):
+    """Prices of labels and machines, and when more labels stop paying."""
+
+    expert_hour_price: float = setting(
+        0.0, "Price of an expert's hour, for `labelloop report`; 0: hours alone are shown.", ge=0, allow_inf_nan=False
+    )
+    machine_hour_price: float = setting(
+        0.0, "Price of an hour of the machine that trains; 0: hours alone are shown.", ge=0, allow_inf_nan=False
+    )
+    currency: str = setting("EUR", "Currency of both prices, as it is written behind a number.", max_length=12)
+    stop_below_gain: float = setting(
+        0.002,
+        "Least F1, from 0 to 1, that an expert's hour must gain: where the next 100 labels gain less, "
+        "`labelloop report` says that more of them do not pay.",
         ge=0,
         le=1,
     )
@@ -256,6 +286,7 @@ class Options(Group):
     jobs: JobOptions = Field(default_factory=JobOptions)
     feedback: FeedbackOptions = Field(default_factory=FeedbackOptions)
     selection: SelectionOptions = Field(default_factory=SelectionOptions)
+    costs: CostOptions = Field(default_factory=CostOptions)
     extensions: _ExtensionOptions = Field(default_factory=_ExtensionOptions)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "Least level that is logged.")
 

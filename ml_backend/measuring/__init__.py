@@ -1,1 +1,1 @@
-"""Statistics: metrics, calibration and the gate. Arrays and answers go in, values come out."""
+"""Statistics: metrics, calibration, the gate, costs and forecasts. Arrays and answers go in, values come out."""

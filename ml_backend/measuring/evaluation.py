@@ -12,7 +12,7 @@ from ..arrays import Floats, Ints
 from ..domain.example import Target, label_of, parts_of
 from ..errors import TrainingError
 
-__all__ = ["Average", "Evaluation", "count_parts"]
+__all__ = ["Average", "ClassMetrics", "Evaluation", "count_parts"]
 
 
 class Average(StrEnum):

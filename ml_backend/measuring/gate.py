@@ -17,7 +17,7 @@ from ..domain.model import GateDecision
 from ..errors import TrainingError
 from .measures.base import PairedStatistics
 
-__all__ = ["decide"]
+__all__ = ["bootstrap_differences", "decide"]
 
 _CONFIDENCE = 0.95
 RESAMPLES = 5000

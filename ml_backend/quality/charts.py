@@ -10,7 +10,7 @@ from ..domain.quality import Audit, IssueKind
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["AuditCharts"]
+__all__ = ["AuditCharts", "svg_of"]
 
 BINS = 20
 SHOWN_CLASSES = 20
@@ -76,7 +76,7 @@ class AuditCharts:
                 description="title:N",
             )
         )
-        return _svg(chart, "Labels by their quality")
+        return svg_of(chart, "Labels by their quality")
 
     def noise(self) -> str:
         """Return the noisiest classes: labels of theirs that look wrong, and other labels that look like theirs."""
@@ -112,7 +112,7 @@ class AuditCharts:
             .mark_text(align="left", dx=8, color=SOFT)
             .encode(x=alt.X("to:Q", axis=None), y=rows, text="words:N", description="words:N"),
         ).properties(width=490, height=alt.Step(24))
-        return _svg(chart, "Noise per class")
+        return svg_of(chart, "Noise per class")
 
     def pairs(self) -> str:
         """Return given labels in rows against suggested ones in columns, for the classes that are mixed up the most."""
@@ -151,7 +151,7 @@ class AuditCharts:
                 color=alt.when(alt.datum["count"] > 0.65 * most).then(alt.value("#fff")).otherwise(alt.value(TEXT)),
             ),
         ).properties(width=alt.Step(36), height=alt.Step(36))
-        return _svg(chart, "Given labels (rows) against suggested ones (columns)")
+        return svg_of(chart, "Given labels (rows) against suggested ones (columns)")
 
 
 def _bin(quality: float) -> int:
@@ -164,7 +164,7 @@ def _name_axis(**options: Any) -> "alt.Axis":
     return alt.Axis(labelLimit=NAME_PIXELS, labelColor=TEXT, domain=False, ticks=False, labelPadding=8, **options)
 
 
-def _svg(chart: "alt.Chart | alt.LayerChart | alt.FacetChart", title: str) -> str:
+def svg_of(chart: "alt.Chart | alt.LayerChart | alt.FacetChart", title: str) -> str:
     """Draw a chart; marks with a description show it when pointed at."""
     import vl_convert
 

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..domain.annotation import Prediction, Region, Task
@@ -30,7 +30,7 @@ class Prelabels:
         predictions: one per task, in the order of the tasks.
         empty: how many have no result, per reason: `blind`; `no_text`; `no_model`, no control is answered by what
             serves; `unknown_label`, every answer names labels that the config lacks; `nothing_found`, the answer is
-            that no label applies.
+            that no label applies; `switched_off`, it has a label that pre-labels must not show.
     """
 
     predictions: tuple[Prediction, ...]
@@ -38,11 +38,18 @@ class Prelabels:
 
 
 def prelabel(
-    tasks: Sequence[Task], predictor: Predictor, plan: ServingPlan, splits: Sequence[Split] | None
+    tasks: Sequence[Task],
+    predictor: Predictor,
+    plan: ServingPlan,
+    splits: Sequence[Split] | None,
+    *,
+    labels_off: Collection[str] = (),
 ) -> Prelabels:
     """Return pre-labels for tasks.
 
     Args:
+        labels_off: labels that annotators must not see: an answer with one of them becomes an empty result, and the
+            task keeps its score.
         splits: the split of each task; those that are held out get an empty result and a score drawn at random.
             None: no task is blind, for predictions that no annotator will see.
     """
@@ -58,7 +65,7 @@ def prelabel(
             score = predictor.draw_score(task.id, _drawn_unasked(plan, task.id))
             predictions.append(Prediction((), score, predictor.version))
         else:
-            prediction, reason = _shown(answers[index], plan, texts[index], predictor.version)
+            prediction, reason = _shown(answers[index], plan, texts[index], predictor.version, frozenset(labels_off))
             predictions.append(prediction)
             if reason:
                 empty[reason] += 1
@@ -68,7 +75,11 @@ def prelabel(
 
 
 def _shown(
-    answers: Mapping[str, ScoredTarget] | None, plan: ServingPlan, text: str, version: str
+    answers: Mapping[str, ScoredTarget] | None,
+    plan: ServingPlan,
+    text: str,
+    version: str,
+    labels_off: frozenset[str],
 ) -> tuple[Prediction, str | None]:
     """Return one pre-label for all questions that are asked, and why it is empty where it is.
 
@@ -83,7 +94,9 @@ def _shown(
         pairs = [(served, answer) for served, answer in pairs if served.name not in hidden]
         regions = _written(pairs, text)
     score = math.prod(answer.score for _, answer in pairs) if pairs else None
-    if regions:
+    if any(not labels_off.isdisjoint(served.kind.labels_in(answer.target)) for served, answer in pairs):
+        regions, reason = [], "switched_off"
+    elif regions:
         reason = None
     elif not pairs:
         reason = "no_model"

@@ -69,12 +69,14 @@ class WordVectors:
 
         Args:
             mask: 1 for real tokens, shape (N, T); the others stay where they are.
-            size: length of a text's shift, as a share of the length of all its word vectors together.
+            size: length of a text's shift, as a share of the length of one of its word vectors: however long the text
+                is, a few words tell its class, and most of the shift is theirs.
         """
         vectors = self._vectors
         if vectors is not None and vectors.grad is not None:
             real = mask.unsqueeze(-1).to(vectors.dtype)
-            uphill, length = vectors.grad * real, (vectors.detach() * real).flatten(1).norm(dim=1)
+            uphill, tokens = vectors.grad * real, real.sum(dim=(1, 2)).clamp(min=1.0)
+            length = (vectors.detach() * real).flatten(1).norm(dim=1) / tokens.sqrt()
             steepness = uphill.flatten(1).norm(dim=1).clamp(min=1e-12)
             self._shift = uphill * (size * length / steepness)[:, None, None]
         try:

@@ -27,6 +27,7 @@ from ..part import PartContext
 from ..rows.data import TrainingData
 from ..rows.encoded import EncodedRows
 from ..rows.folds import Fold
+from .choice import Choice, are_told_apart
 from .cross_validation import HeldOut
 from .frozen import frozen_encoder
 from .long_rows import SPREAD_SHARE, most_telling
@@ -34,11 +35,14 @@ from .plan import Plan
 from .settings import TrainingSettings
 from .trainer import Trainer
 
-__all__ = ["Choice", "HeadTraining"]
+__all__ = ["HeadTraining"]
 
 TRAIN = "train"
 CHECKED_ROWS, CHECKED_TOKENS = 32, 32768
 TIMED_TEXTS = 256
+VALIDATION_CONFIDENCE, FOLDS_CONFIDENCE = 0.5, 0.9
+"""With which methods count as told apart. Validation rows are scored in any case, and what they leave open costs folds;
+of these, each further one costs a training, so it must be as good as certain that it would change nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,39 +62,6 @@ class TrainedHead:
     validation_logits: Floats2d
     checked_logits: Floats2d
     trainable_share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which method serves, and why.
-
-    Attributes:
-        evaluations: of every method that was compared.
-    """
-
-    method: Method
-    evaluations: Mapping[Method, Evaluation]
-    reason: str
-
-    @classmethod
-    def of(cls, held_out: HeldOut, objective: Objective, *, where: str) -> "Choice":
-        """The tuned model where its F1 is higher, else the regression: it is the simpler one.
-
-        Args:
-            held_out: with the logits of the regression and of one other method.
-            where: what the rows are, for the reason.
-        """
-        evaluations = {
-            method: objective.evaluation(logits, held_out.encoded) for method, logits in held_out.logits.items()
-        }
-        scores = {method: objective.measure.score(evaluation) for method, evaluation in evaluations.items()}
-        tuned = next(method for method in scores if method is not Method.REGRESSION)
-        best = tuned if scores[tuned] > scores[Method.REGRESSION] else Method.REGRESSION
-        reason = (
-            f"{best} is kept: {objective.measure.average}-F1 of regression {scores[Method.REGRESSION]:.3f}, "
-            f"of {tuned} {scores[tuned]:.3f} on {len(held_out.encoded)} {where}"
-        )
-        return cls(best, evaluations, reason)
 
 
 class HeadTraining:
@@ -148,7 +119,7 @@ class HeadTraining:
         head = self._trainer.regression(self._rows.sampled, features[TRAIN])
         folds_end = self._fit_into_time()
         plan = self._plan
-        if plan.folds:
+        if plan.first_folds:
             self._held_out = self._cross_validate(features[TRAIN], folds_end)
         candidates = _Candidates(self._trainer, self._rows, features[TRAIN], head)
         if method is not Method.AUTO and plan.tuned:
@@ -164,12 +135,12 @@ class HeadTraining:
         if plan.stops_early:
             tuned = self._tuned(candidates, plan.tuned)
             logits = {candidate.method: candidate.validation_logits for candidate in (regression, tuned)}
-            choice = Choice.of(HeldOut(self._rows.validation, logits), self.objective, where="validation rows")
+            choice = self._settled(HeldOut(self._rows.validation, logits), features[TRAIN])
             return (tuned if choice.method is tuned.method else regression), choice
         if self._held_out is None:
             reason = f"regression is kept: no class has two rows, so none can be held out to try {plan.tuned} on"
             return regression, Choice(Method.REGRESSION, {}, reason)
-        choice = Choice.of(self._held_out, self.objective, where="train rows held out in turn")
+        choice = self._choice(self._held_out, "train rows held out in turn")
         return (self._tuned(candidates, plan.tuned) if choice.method is plan.tuned else regression), choice
 
     def calibration_rows(self, candidate: TrainedHead) -> tuple[Floats2d, EncodedRows]:
@@ -249,11 +220,32 @@ class HeadTraining:
         whole_s = plan.tuning_s(row_s)
         return deadline.part(plan.tuning_s(row_s, folds_alone=True) / whole_s if whole_s else 0.0)
 
+    def _settled(self, validation: HeldOut, features: Floats2d) -> Choice:
+        """The choice by validation rows, or by folds where the former do not tell the methods apart."""
+        if not self._plan.folds or self._are_told_apart(validation, VALIDATION_CONFIDENCE):
+            return self._choice(validation, "validation rows")
+        self._meter.expect(self._plan.work + self._plan.folds_work)
+        self._held_out = self._cross_validate(features, self._context.deadline)
+        where = f"train rows held out in turn, since {len(validation.encoded)} validation rows do not tell them apart"
+        return self._choice(self._held_out, where)
+
+    def _choice(self, held_out: HeldOut, where: str) -> Choice:
+        return Choice.of(held_out, self.objective, where=where, seed=self._settings.seed)
+
+    def _are_told_apart(self, held_out: HeldOut, confidence: float) -> bool:
+        return are_told_apart(held_out, self.objective, confidence=confidence, seed=self._settings.seed)
+
+    def _is_enough(self, held_out: HeldOut) -> bool:
+        """True where rows of folds calibrate, if they have to, and tell the methods apart, if there are two."""
+        scored = len(held_out.encoded)
+        if scored < Reliability.LEAST_ROWS and len(self._rows.validation) < Reliability.LEAST_ROWS:
+            return False
+        return len(held_out.logits) == 1 or self._are_told_apart(held_out, FOLDS_CONFIDENCE)
+
     def _cross_validate(self, features: Floats2d, deadline: Deadline | None) -> HeldOut:
         plan = self._plan
-        hyperparameters = replace(plan.hyperparameters, epochs=plan.fold_epochs)
         return HeldOut.out_of_fold(
-            replace(self._trainer, hyperparameters=hyperparameters),
+            replace(self._trainer, hyperparameters=plan.fold_hyperparameters),
             self._rows.sampled,
             features,
             plan.folds,
@@ -261,6 +253,7 @@ class HeadTraining:
             observer=self._fold_observer,
             checkpoints=self._context.checkpoints,
             on_fold=self._on_fold,
+            is_enough=self._is_enough,
             deadline=deadline,
         )
 
@@ -277,7 +270,13 @@ class HeadTraining:
 
     def _tuned(self, candidates: "_Candidates", method: Method) -> TrainedHead:
         context = self._context
-        observer = TrainingObserver(self._meter, "training", rows_per_epoch=len(self._rows.learned), run=context.run)
+        observer = TrainingObserver(
+            self._meter,
+            "training",
+            rows_per_epoch=len(self._rows.learned),
+            passes=self._plan.hyperparameters.passes,
+            run=context.run,
+        )
         tuned, result = candidates.tuned(
             method,
             context.scratch,

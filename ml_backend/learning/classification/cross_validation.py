@@ -41,6 +41,7 @@ class HeldOut:
         observer: Callable[[int], TrainingObserver],
         checkpoints: Checkpoints,
         on_fold: Callable[[Fold, bool], None],
+        is_enough: Callable[["HeldOut"], bool] | None = None,
         deadline: Deadline | None = None,
     ) -> "HeldOut":
         """Logits of train rows from models that were trained without them, fold after fold.
@@ -50,13 +51,19 @@ class HeldOut:
             tuned: the method that is tried beside the regression; None: the regression alone.
             observer: of tuning in the fold with this number, from 1.
             checkpoints: where every fold's logits are kept.
-            on_fold: called after every fold, with True where an earlier attempt finished it.
+            on_fold: called after every fold, with True where it took no work: an earlier attempt finished it, or the
+                folds before it were enough.
+            is_enough: whether the rows that were scored so far are enough; None: all folds are trained.
             deadline: of tuning in all of them together.
         """
-        methods = [Method.REGRESSION, *([tuned] if tuned else [])]
         empty = np.zeros((0, trainer.objective.decoder.columns), dtype=np.float32)
-        logits: dict[Method, list[Floats2d]] = {method: [empty] for method in methods}
+        held_out = cls(encoded.take([]), dict.fromkeys((Method.REGRESSION, *([tuned] if tuned else [])), empty))
+        is_over = False
         for number, fold in enumerate(folds, start=1):
+            is_over = is_over or (number > 1 and is_enough is not None and is_enough(held_out))
+            if is_over:
+                on_fold(fold, True)
+                continue
             name = f"fold-{number}"
             score = partial(
                 _scored,
@@ -72,10 +79,10 @@ class HeldOut:
             scored, is_known = checkpoints.arrays(name, score)
             on_fold(fold, is_known)
             checkpoints.epochs(name).clear()
-            for method in methods:
-                logits[method].append(scored[method])
-        positions = np.concatenate([np.zeros(0, dtype=np.int64), *(fold.scored for fold in folds)])
-        return cls(encoded.take(positions), {method: np.concatenate(parts) for method, parts in logits.items()})
+            positions = np.concatenate([each.scored for each in folds[:number]])
+            logits = {method: np.concatenate([before, scored[method]]) for method, before in held_out.logits.items()}
+            held_out = cls(encoded.take(positions), logits)
+        return held_out
 
 
 def _scored(

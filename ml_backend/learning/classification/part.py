@@ -18,7 +18,8 @@ from ...models.text.torch_encoder import TextEncoder
 from ..figures import confusion_figure, reliability_figure
 from ..part import PartContext, PartOutcome, PartTrainer, VersionSpec
 from ..rows.data import TrainingData
-from .candidates import Choice, HeadTraining
+from .candidates import HeadTraining
+from .choice import Choice
 from .graphs import add_graph
 from .settings import TrainingSettings
 

@@ -14,7 +14,8 @@ from .settings import Hyperparameters, TrainingSettings
 
 __all__ = ["Plan"]
 
-ADVERSARIAL_PASSES = 2
+MOST_FOLDS_WORK = 2.0
+"""Of the work of tuning: what the folds may take beside it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,8 +24,10 @@ class Plan:
 
     Attributes:
         hyperparameters: of tuning; their epochs are the most that are trained.
-        folds: of the rows that the regression learns from, to compare and calibrate on; empty where the validation
-            rows do for both. Every fold trains on all descriptions as well.
+        folds: of the rows that the regression learns from, to compare and calibrate on; where there are enough
+            validation rows for both, only if these do not tell the methods apart. Every fold trains on all
+            descriptions as well, without adversarial passes: they would take as long again, and the tuned model that
+            is better without them is better with them.
         tuned: the method tried beside the regression; None where the regression alone was asked for.
         fold_epochs: passes over the rows of a fold, at most.
         stops_early: True where validation decides which epoch is kept.
@@ -63,8 +66,8 @@ class Plan:
 
         Enough validation rows (`least_validation_rows`) compare the methods, pick the epoch and calibrate. With fewer,
         folds inside train compare; 30 validation rows still do for the temperature, and without them the rows that the
-        folds left out do. Folds need a tuned model each, so there are only as many as score `fold_rows` rows in all, at
-        least one, and each trains on at most `fold_most_rows` and scores as many.
+        folds left out do. Folds need a tuned model each, so there are only as many as score `fold_rows` rows in all and
+        take twice the work of tuning, at least one, and each trains on at most `fold_most_rows` and scores as many.
 
         Args:
             strata: a class per train row that the regression learns from, by which folds are dealt out.
@@ -75,9 +78,8 @@ class Plan:
         """
         stops_early = validation >= settings.least_validation_rows
         can_calibrate = validation >= Reliability.LEAST_ROWS
-        is_open = settings.method is Method.AUTO and not stops_early
         folds: list[Fold] = []
-        if is_open or not can_calibrate:
+        if settings.method is Method.AUTO or not can_calibrate:
             folds = stratified_folds(
                 strata,
                 folds=settings.folds,
@@ -87,6 +89,8 @@ class Plan:
             )
             descriptions = np.arange(len(strata), len(strata) + described)
             folds = [Fold(np.concatenate([fold.train, descriptions]), fold.scored) for fold in folds]
+            most = MOST_FOLDS_WORK * learned * hyperparameters.passes // max((len(f.train) for f in folds), default=1)
+            folds = folds[: max(int(most), 1)]
         return cls(
             hyperparameters,
             tuple(folds),
@@ -102,12 +106,27 @@ class Plan:
     @property
     def work(self) -> float:
         """Training passes, in rows, that all of it takes at most; computing features counts a third."""
-        return self.embedding_work + self._folds_work(1) + self._tuning_work(1)
+        return self.embedding_work + self._first_folds_work + self._tuning_work
 
     @property
     def embedding_work(self) -> float:
         """Training passes, in rows, that computing features takes."""
         return self.embedded * self.read_share * ProgressMeter.FORWARD_SHARE
+
+    @property
+    def first_folds(self) -> tuple[Fold, ...]:
+        """The folds that are trained whatever the validation rows say."""
+        return () if self.stops_early else self.folds
+
+    @property
+    def folds_work(self) -> float:
+        """Training passes, in rows, that comparing the methods on all folds takes at most."""
+        return sum(map(self.fold_work, self.folds))
+
+    @property
+    def fold_hyperparameters(self) -> Hyperparameters:
+        """The hyperparameters of the folds' tuned models: without adversarial passes."""
+        return replace(self.hyperparameters, epochs=self.fold_epochs, adversarial_size=0.0)
 
     def fold_work(self, fold: Fold) -> float:
         """Training passes, in rows, that comparing the methods on a fold takes at most."""
@@ -115,8 +134,7 @@ class Plan:
 
     def tuning_s(self, row_s: float, *, folds_alone: bool = False) -> float:
         """Seconds that tuning takes, in the folds and over all rows, at this many seconds per row and pass."""
-        passes = ADVERSARIAL_PASSES if self.hyperparameters.adversarial_size else 1
-        return (self._folds_work(passes) + (0.0 if folds_alone else self._tuning_work(passes))) * row_s
+        return (self._first_folds_work + (0.0 if folds_alone else self._tuning_work)) * row_s
 
     def within(self, left_s: float, *, row_s: float, is_asked: bool) -> "Plan":
         """The most of the plan that fits: fewer folds first, then no adversarial passes, then fewer epochs.
@@ -132,25 +150,28 @@ class Plan:
         """
         if self.tuned is None:
             return self
-        least = self
-        for least in self._shorter():
+        # What validation rows leave open stays so where time is short.
+        least = planned = replace(self, folds=self.first_folds)
+        for least in planned._shorter():
             if least.tuning_s(row_s) <= left_s:
                 return least
         if is_asked:
             return replace(least, folds=(), cuts=(*least.cuts, "as many steps as there was time for"))
-        return replace(self, tuned=None, cuts=(f"no {self.tuned}",))
+        return replace(planned, tuned=None, cuts=(f"no {self.tuned}",))
 
-    def _folds_work(self, passes: int) -> float:
-        """Work of comparing the methods on folds, where a step passes over its batch this many times."""
-        return sum(fold.work(self.fold_epochs * passes, self.read_share) for fold in self.folds) if self.tuned else 0.0
+    @property
+    def _first_folds_work(self) -> float:
+        """Work of comparing the methods on the first folds."""
+        return sum(map(self.fold_work, self.first_folds)) if self.tuned else 0.0
 
-    def _tuning_work(self, passes: int) -> float:
+    @property
+    def _tuning_work(self) -> float:
         """Work of tuning the model that may be kept."""
         if not self.tuned:
             return 0.0
         epochs = self.hyperparameters.epochs
         scored = self.validation * self.read_share * ProgressMeter.FORWARD_SHARE * (epochs if self.stops_early else 1)
-        return self.learned * epochs * passes + scored
+        return self.learned * epochs * self.hyperparameters.passes + scored
 
     def _shorter(self) -> Iterator["Plan"]:
         """The plan as it is, then with ever more of it left out."""

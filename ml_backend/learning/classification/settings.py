@@ -1,11 +1,14 @@
 """How a version of linear heads is trained."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from ...domain.model import Method, Suspects
 from ..loop.settings import LoopSettings
 
 __all__ = ["Hyperparameters", "TrainingSettings"]
+
+LEAST_STEPS, MOST_EPOCHS = 130, 20
+"""What few rows need: they are passed over until so many steps are made, but no more often than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,7 @@ class TrainingSettings(LoopSettings):
         adversarial_size: every step also sees its batch with the word vectors moved, by this share of their length, to
             where the loss rises fastest; that doubles its time, and 0 leaves it out.
         epochs: passes over the train rows.
-        few_rows_per_class: up to this mean number of train rows per class, the rows count as few.
-        head_scale: with many rows the head starts as this multiple of the class means, with few as the regression.
+        head_scale: the head of a single choice starts as this multiple of the class means.
         batch_size: rows per step.
         least_validation_rows: under this many validation rows the methods are compared by folds inside train.
         folds: number of such folds.
@@ -50,7 +52,6 @@ class TrainingSettings(LoopSettings):
     head_learning_rate: float | None = None
     adversarial_size: float | None = None
     epochs: int | None = None
-    few_rows_per_class: int = 50
     head_scale: float = 20.0
     batch_size: int | None = None
     least_validation_rows: int = 200
@@ -85,10 +86,6 @@ class TrainingSettings(LoopSettings):
         """How the base model is tuned beside the regression; None where the regression alone was asked for."""
         return {Method.AUTO: Method.LORA, Method.REGRESSION: None}.get(self.method, self.method)
 
-    def has_few_rows(self, rows: int, classes: int) -> bool:
-        """True where this many train rows of this many classes count as few."""
-        return rows <= self.few_rows_per_class * classes
-
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
@@ -103,6 +100,16 @@ class Hyperparameters:
     head_learning_rate: float = 1e-2
     batch_size: int = 32
     adversarial_size: float = 0.0
+
+    @property
+    def passes(self) -> int:
+        """How often a step passes over its rows."""
+        return 2 if self.adversarial_size else 1
+
+    def with_enough_steps(self, rows: int) -> "Hyperparameters":
+        """Return these, with as many more epochs over so many rows as a tuned model needs to learn from few rows."""
+        wanted = -(-LEAST_STEPS // -(-rows // self.batch_size))
+        return replace(self, epochs=max(self.epochs, min(wanted, MOST_EPOCHS)))
 
     def with_settings(self, settings: TrainingSettings) -> "Hyperparameters":
         """Return these, with whatever the settings do not leave open in place of it."""

@@ -28,21 +28,19 @@ class Trainer:
     Attributes:
         hyperparameters: for the rows of the whole training. Folds are trained with them as well, so that what is found
             on a fold holds for the whole.
-        has_few_rows: whether these rows count as few.
     """
 
     encoder: TextEncoder
     objective: Objective
     settings: TrainingSettings
     hyperparameters: Hyperparameters
-    has_few_rows: bool
 
     @classmethod
     def for_rows(cls, encoder: TextEncoder, objective: Objective, settings: TrainingSettings, rows: int) -> "Trainer":
         """A trainer with the hyperparameters for this many rows."""
-        has_few_rows = settings.has_few_rows(rows, len(objective.labels))
-        hyperparameters = objective.hyperparameters(settings.tuned, has_few_rows=has_few_rows).with_settings(settings)
-        return cls(encoder, objective, settings, hyperparameters, has_few_rows)
+        return cls(
+            encoder, objective, settings, objective.hyperparameters(settings.tuned, rows).with_settings(settings)
+        )
 
     def regression(self, encoded: EncodedRows, features: Floats2d) -> Head:
         """The head of a regression on the features of the encoded rows' pieces."""
@@ -60,7 +58,7 @@ class Trainer:
             features: of the encoded rows' pieces, from the frozen encoder.
             regression: the regression's head on the same rows.
         """
-        return self.objective.first_head(regression, features, encoded, self.settings, self.has_few_rows)
+        return self.objective.first_head(regression, features, encoded, self.settings)
 
     def trimmed(self, encoded: EncodedRows, features: Floats2d, regression: Head) -> EncodedRows:
         """Return the rows as a tuned model learns them: of long texts the sentences that tell most.

@@ -56,7 +56,8 @@ class TrainingObserver:
     """Reports a training's course; an exception that a report raises stops the training.
 
     Args:
-        rows_per_epoch: rows that an epoch counts for in the meter, where an earlier attempt trained it.
+        rows_per_epoch: rows of an epoch.
+        passes: how often a step passes over its rows.
         describe: the message of a step.
         run: records curves; None: nothing is recorded.
     """
@@ -67,22 +68,23 @@ class TrainingObserver:
         stage: str,
         *,
         rows_per_epoch: float,
+        passes: int = 1,
         describe: Callable[[Step], str] = str,
         run: Run | None = None,
     ) -> None:
         self._meter, self._stage, self._describe, self._run = meter, stage, describe, run
-        self._rows_per_epoch = rows_per_epoch
+        self._rows_per_epoch, self._passes = rows_per_epoch, passes
 
     def on_resume(self, epoch: int) -> None:
         """Count the epochs up to this one as done: an earlier attempt trained them."""
-        self._meter.skip(epoch * self._rows_per_epoch)
+        self._meter.skip(epoch * self._rows_per_epoch * self._passes)
 
     def on_step(self, step: Step) -> None:
         """Report a step; of many, about 200 are recorded."""
         figures = {"train_loss": step.loss, "learning_rate": step.learning_rate}
         if self._run is not None and (step.number % max(1, step.of // POINTS) == 0 or step.number == step.of):
             self._run.log_metrics(figures, step=step.number)
-        self._meter.advance(step.rows, self._stage, self._describe(step), {"loss": step.loss})
+        self._meter.advance(step.rows * self._passes, self._stage, self._describe(step), {"loss": step.loss})
 
     def on_epoch(self, result: EpochResult) -> None:
         """Record the validation metrics after an epoch."""

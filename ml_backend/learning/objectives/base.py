@@ -79,11 +79,12 @@ class Objective(ABC):
         """A class per row, by which rows are dealt out over folds evenly."""
 
     @abstractmethod
-    def hyperparameters(self, method: Method | None, /, *, has_few_rows: bool) -> Hyperparameters:
+    def hyperparameters(self, method: Method | None, rows: int, /) -> Hyperparameters:
         """Return what trains this head well unless the settings say otherwise.
 
         Args:
             method: how the base model is tuned; None: it is not.
+            rows: how many rows are learned from.
         """
 
     @abstractmethod
@@ -96,7 +97,6 @@ class Objective(ABC):
         _features: Floats2d,
         _encoded: EncodedRows,
         _settings: TrainingSettings,
-        _has_few_rows: bool,
         /,
     ) -> Head:
         """Return the head that a tuned model starts from: here, the regression on the same rows."""

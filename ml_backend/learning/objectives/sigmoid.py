@@ -63,9 +63,9 @@ class SigmoidObjective(WholeTextObjective):
             dtype=np.int64,
         )
 
-    def hyperparameters(self, _method: Method | None, /, **_: bool) -> Hyperparameters:
+    def hyperparameters(self, _method: Method | None, rows: int, /) -> Hyperparameters:
         """Without adversarial steps: they take as long again, and what they gained was within chance."""
-        return Hyperparameters(epochs=5, regression_c=10.0)
+        return Hyperparameters(epochs=5, regression_c=10.0).with_enough_steps(rows)
 
     def plain_regression(self, features: Floats2d, encoded: EncodedRows, *, c: float, max_iterations: int) -> Head:
         return fit_label_regressions(

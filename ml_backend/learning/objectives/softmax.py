@@ -7,6 +7,7 @@ occur. Source: Menon et al. 2021, "Long-tail learning via logit adjustment", app
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,8 +74,11 @@ class SoftmaxObjective(WholeTextObjective):
         index: dict[Target, int] = {label: k for k, label in enumerate(self.labels)}
         return np.array([index[target] for target in targets], dtype=np.int64)
 
-    def hyperparameters(self, _method: Method | None, /, *, has_few_rows: bool) -> Hyperparameters:
-        return Hyperparameters(epochs=5, adversarial_size=0.1) if has_few_rows else Hyperparameters(epochs=2)
+    def hyperparameters(self, _method: Method | None, rows: int, /) -> Hyperparameters:
+        """Two epochs of many rows; more of few rows, with adversarial passes."""
+        many = Hyperparameters(epochs=2)
+        few = many.with_enough_steps(rows)
+        return many if few == many else replace(few, adversarial_size=0.35)
 
     def plain_regression(self, features: Floats2d, encoded: EncodedRows, *, c: float, max_iterations: int) -> Head:
         return fit_regression(
@@ -92,11 +96,13 @@ class SoftmaxObjective(WholeTextObjective):
         features: Floats2d,
         encoded: EncodedRows,
         settings: TrainingSettings,
-        has_few_rows: bool,
         /,
     ) -> Head:
-        """The regression with few rows, the class means with many, unless one piece of a long text may decide."""
-        if has_few_rows or (self.pooling is not Pooling.MEAN and encoded.tokenised.has_windows):
+        """The class means, or the regression where one piece of a long text may decide.
+
+        A regression separates few rows so well that their loss, and all that could be learned from it, is next to 0.
+        """
+        if self.pooling is not Pooling.MEAN and encoded.tokenised.has_windows:
             return regression
         return class_mean_head(
             pooled_features(features, encoded.tokenised),

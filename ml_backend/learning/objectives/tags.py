@@ -79,15 +79,15 @@ class TagsObjective(Objective):
             dtype=np.int64,
         )
 
-    def hyperparameters(self, method: Method | None, /, **_: bool) -> Hyperparameters:
-        """Few passes: two of all weights, three of an adapter. Further ones learn the rows' names by heart."""
+    def hyperparameters(self, method: Method | None, rows: int, /) -> Hyperparameters:
+        """Two passes of all weights, three of an adapter: further ones learn the names in many rows by heart."""
         return Hyperparameters(
             epochs=2 if method is Method.FULL else 3,
             lora_r=16,
             lora_alpha=32,
             adapter_learning_rate=1e-3,
             full_learning_rate=2e-4,
-        )
+        ).with_enough_steps(rows)
 
     def regression(self, features: Floats2d, encoded: EncodedRows, *, c: float, max_iterations: int) -> Head:
         return fit_regression(

@@ -29,7 +29,8 @@ def predict_for_studio(services: Services, project: Project, tasks: Sequence[Tas
     """Return one pre-label per task, in order, by the model that serves the project."""
     predictor = services.champions.get(project)
     plan = plan_of(project)
-    prelabels = prelabel(tasks, predictor, plan, _splits(services, project, [plan.text(task.data) for task in tasks]))
+    splits = _splits(services, project, [plan.text(task.data) for task in tasks])
+    prelabels = prelabel(tasks, predictor, plan, splits, labels_off=services.options.feedback.labels_off)
     pairs = [(task.id, prediction) for task, prediction in zip(tasks, prelabels.predictions, strict=True)]
     services.hooks.predictions_made(project.ref.key, predictor.version, pairs)
     return prelabels

@@ -99,7 +99,8 @@ def push_missing(
         ready: list[tuple[int, Prediction]] = []
         for batch in batches:
             splits = splits_of(services, project, [plan.text(task.data) for task in batch])
-            predictions = prelabel(batch, predictor, plan, splits).predictions
+            labels_off = services.options.feedback.labels_off
+            predictions = prelabel(batch, predictor, plan, splits, labels_off=labels_off).predictions
             ready += [(task.id, _part(prediction, names)) for task, prediction in zip(batch, predictions, strict=True)]
             progress.predicted += len(batch)
             progress.report()

@@ -21,7 +21,7 @@ from ..services import Services
 if TYPE_CHECKING:
     from ...learning.rows.suspects import Suspicion
 
-__all__ = ["suspicion", "trusted_rows"]
+__all__ = ["trusted_rows"]
 
 SUSPICIONS, CONTROLS = "suspicion.json", "controls"
 

@@ -150,6 +150,23 @@ def test_predict_hands_tasks_back_as_they_came(files: Path, trained: dict[str, A
     assert "read as null: 1" in done.stderr
 
 
+def test_report_forecasts_what_a_target_costs_and_writes_a_page(files: Path) -> None:
+    environment = {"LABELLOOP_BASE_MODEL": str(files / "tiny")}
+    source = source_of(files / "tickets.json")
+
+    report = command_result(
+        files / "home", "report", *source, "--target", "0.9", "--out", str(files / "report"), environment=environment
+    )
+    refused = command_error(files / "home", "report", *source, "--target", "90")
+
+    assert report["forecast"]["target"] == 0.9
+    assert len(report["forecast"]["labels"]) == 3
+    assert {"labels", "human_s", "macro_f1", "low", "high"} <= report["rounds"][-1].keys()
+    assert report["rounds"][-1]["labels"] == ROWS
+    assert report["controls"][0]["forecast_words"] in (files / "report" / "report.html").read_text(encoding="utf-8")
+    assert "--target 90 found; wanted an F1 above 0 and at most 1" in refused
+
+
 def test_models_list_names_the_version_and_its_standing(files: Path, trained: dict[str, Any]) -> None:
     (version,) = _json(files, "models", "list")
 

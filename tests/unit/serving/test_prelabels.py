@@ -145,3 +145,16 @@ def test_the_score_of_a_held_out_task_leaves_out_questions_as_often_as_others_do
     assert predictor.unasked[:200] == predictor.unasked[200:]
     assert {*predictor.unasked} == {fruit, fruit | {"kind"}, car}
     assert 60 < predictor.unasked[:200].count(car) < 140
+
+
+def test_an_answer_with_a_label_that_is_switched_off_is_not_shown_and_keeps_its_score() -> None:
+    answers = {"topic": LOGIN, "tags": URGENT}
+    tasks = [Task(1, {"text": "Anna is here"})]
+
+    hidden, shown = (
+        prelabel(tasks, Answering(answers), PLAN, None, labels_off=names) for names in (["urgent"], ["angry"])
+    )
+
+    assert (hidden.predictions[0].result, hidden.predictions[0].score) == ((), shown.predictions[0].score)
+    assert hidden.empty == {"switched_off": 1}
+    assert len(shown.predictions[0].result) == 2

@@ -106,3 +106,33 @@ def test_out_of_fold_logits_stand_beside_their_rows(
     assert held_out.logits[tuned].shape == (encoded.tokenised.units, objective.decoder.columns)
     assert not np.allclose(held_out.logits[tuned], held_out.logits[Method.REGRESSION], atol=1e-3)
     np.testing.assert_allclose(encoder.vectors(encoded.tokenised), features, atol=1e-6)
+
+
+def test_folds_end_when_their_rows_are_enough(encoder: TextEncoder, tmp_path: Path) -> None:
+    data = linear_data("softmax", validation=0)
+    objective = Objective.of("softmax", data.labels)
+    objective.prepare(encoder, data.train)
+    encoded = objective.encode(encoder, data.train)
+    folds = folds_of(objective.strata(data.train.targets).tolist(), folds=4)
+    scored: list[int] = []
+    without_work: list[bool] = []
+
+    def is_enough(held_out: HeldOut) -> bool:
+        scored.append(len(held_out.encoded))
+        return len(scored) == 2
+
+    held_out = HeldOut.out_of_fold(
+        Trainer.for_rows(encoder, objective, FAST, len(data.train)),
+        encoded,
+        encoder.vectors(encoded.tokenised),
+        folds,
+        tuned=None,
+        observer=lambda _: TrainingObserver(ProgressMeter(lambda _: None, 100), "comparing", rows_per_epoch=18),
+        checkpoints=Checkpoints(tmp_path / "checkpoints", {}),
+        on_fold=lambda _, is_known: without_work.append(is_known),
+        is_enough=is_enough,
+    )
+
+    assert scored[:2] == [6, 12]
+    assert without_work == [False, False, True, True]
+    assert len(held_out.encoded) == 12

@@ -15,11 +15,10 @@ from tests.unit.learning.builders import FAST, data_of, keyword_data, make_row
 def plan_for(data: TrainingData, settings: TrainingSettings) -> Plan:
     objective = Objective.of(data.head, data.labels)
     learned = len(data.learned(settings.description_weight))
-    has_few_rows = settings.has_few_rows(learned, len(data.labels))
     return Plan.of(
         objective.strata(data.train.targets),
         settings,
-        objective.hyperparameters(settings.tuned, has_few_rows=has_few_rows).with_settings(settings),
+        objective.hyperparameters(settings.tuned, learned).with_settings(settings),
         described=learned - len(data.train),
         learned=learned,
         validation=len(data.validation),
@@ -49,7 +48,7 @@ def test_folds_are_made_only_where_validation_cannot_do(
 
     plan = plan_for(keyword_data(6, validation_per_class), settings)
 
-    assert len(plan.folds) == folds
+    assert len(plan.first_folds) == folds
     if method is not Method.REGRESSION:
         assert plan.stops_early == stops_early
     tried = {Method.AUTO: Method.LORA, Method.REGRESSION: None}
@@ -76,8 +75,9 @@ def test_the_work_is_bounded_by_the_settings() -> None:
 
     (fold,) = plan.folds
     assert (len(fold.train), len(fold.scored)) == (30, 30)
-    # 300 rows embedded, 2 passes over 30 rows as over all of them (they count as many), 30 rows scored, then all.
-    assert plan.work == pytest.approx(300 / 3 + 30 * 2 + 30 / 3 + 300 * 2)
+    # 300 rows embedded, as many epochs over 30 rows as over all of them, 30 rows scored, then all, twice a step.
+    epochs = plan.hyperparameters.epochs
+    assert plan.work == pytest.approx(300 / 3 + 30 * epochs + 30 / 3 + 300 * 2 * epochs)
 
 
 def test_rows_that_are_each_alone_in_their_class_give_no_folds() -> None:
@@ -97,24 +97,24 @@ PLAN = Plan(
     learned=100,
     validation=0,
 )
-# Of an adversarial training in 5 epochs: the folds have 2 * (800 + 20 / 3) passes, the rest 1000.
+# Of an adversarial training in 5 epochs: the folds have 2 * (400 + 20 / 3) passes, the rest 1000.
 
 
 def test_adversarial_passes_take_as_long_again() -> None:
     plain = replace(PLAN, hyperparameters=Hyperparameters(epochs=5))
 
-    assert PLAN.tuning_s(0.01) == pytest.approx(26.133, abs=1e-3)
-    assert PLAN.tuning_s(0.01, folds_alone=True) == pytest.approx(16.133, abs=1e-3)
+    assert PLAN.tuning_s(0.01) == pytest.approx(18.133, abs=1e-3)
+    assert PLAN.tuning_s(0.01, folds_alone=True) == pytest.approx(8.133, abs=1e-3)
     assert plain.tuning_s(0.01) == pytest.approx(13.133, abs=1e-3)
 
 
 @pytest.mark.parametrize(
     ("left_s", "folds", "adversarial_size", "epochs", "cuts"),
     [
-        (26.2, 2, 0.1, 5, ()),
-        (26.0, 1, 0.1, 5, ("1 fold instead of 2",)),
-        (18.0, 1, 0.0, 5, ("1 fold instead of 2", "no adversarial passes")),
-        (8.1, 1, 0.0, 4, ("1 fold instead of 2", "no adversarial passes", "4 epochs instead of 5")),
+        (18.2, 2, 0.1, 5, ()),
+        (18.0, 1, 0.1, 5, ("1 fold instead of 2",)),
+        (14.0, 1, 0.0, 5, ("1 fold instead of 2", "no adversarial passes")),
+        (9.0, 1, 0.0, 4, ("1 fold instead of 2", "no adversarial passes", "4 epochs instead of 5")),
         (2.0, 1, 0.0, 1, ("1 fold instead of 2", "no adversarial passes", "1 epoch instead of 5")),
     ],
 )

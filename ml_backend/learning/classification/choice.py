@@ -1,0 +1,84 @@
+"""Which of two methods is kept, by how they answer rows that neither was trained on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...domain.model import Method
+from ...measuring.evaluation import Evaluation
+from ...measuring.gate import bootstrap_differences
+from ..objectives.base import Objective
+from .cross_validation import HeldOut
+
+__all__ = ["Choice", "are_told_apart"]
+
+RESAMPLES = 1000
+CHOICE_CONFIDENCE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which method serves, and why.
+
+    Attributes:
+        evaluations: of every method that was compared.
+    """
+
+    method: Method
+    evaluations: Mapping[Method, Evaluation]
+    reason: str
+
+    @classmethod
+    def of(cls, held_out: HeldOut, objective: Objective, *, where: str, seed: int) -> "Choice":
+        """The tuned model, unless the middle half of the bootstrapped differences says that the regression is better.
+
+        Few held-out rows hardly tell the two apart. A tuned model then wins more than it loses: see the table of sizes
+        in docs/quality.md.
+
+        Args:
+            held_out: with the logits of the regression and of one other method.
+            where: what the rows are, for the reason.
+        """
+        evaluations = {
+            method: objective.evaluation(logits, held_out.encoded) for method, logits in held_out.logits.items()
+        }
+        scores = {method: objective.measure.score(evaluation) for method, evaluation in evaluations.items()}
+        tuned = next(method for method in scores if method is not Method.REGRESSION)
+        _, high = _differences(held_out, objective, confidence=CHOICE_CONFIDENCE, seed=seed)
+        best = Method.REGRESSION if high < 0 else tuned
+        reason = (
+            f"{best} is kept: {objective.measure.average}-F1 of regression {scores[Method.REGRESSION]:.3f}, "
+            f"of {tuned} {scores[tuned]:.3f} on {len(held_out.encoded)} {where}"
+        )
+        if scores[best] < max(scores.values()):
+            reason += ", too few to say that the regression is better"
+        return cls(best, evaluations, reason)
+
+
+def are_told_apart(held_out: HeldOut, objective: Objective, *, confidence: float, seed: int) -> bool:
+    """True where the interval of the difference between both methods' F1 leaves 0 out.
+
+    The interval holds the middle of the differences in resamples of the rows, see `bootstrap_differences`.
+
+    Args:
+        held_out: with the logits of the regression and of one other method.
+        confidence: share of the differences that the interval holds.
+    """
+    low, high = _differences(held_out, objective, confidence=confidence, seed=seed)
+    return low > 0 or high < 0
+
+
+def _differences(held_out: HeldOut, objective: Objective, *, confidence: float, seed: int) -> tuple[float, float]:
+    """Return the interval of the tuned model's F1 minus the regression's."""
+    tokenised = held_out.encoded.tokenised
+    answers = {
+        method: [answer.target for answer in objective.calibrated(logits, held_out.encoded).answers(logits, tokenised)]
+        for method, logits in held_out.logits.items()
+    }
+    (tuned,) = answers.keys() - {Method.REGRESSION}
+    targets = held_out.encoded.rows.targets
+    pair = objective.measure.compare(targets, answers[Method.REGRESSION], answers[tuned])
+    differences = bootstrap_differences([pair], seed=seed, resamples=RESAMPLES)
+    low, high = np.quantile(differences, [(1 - confidence) / 2, (1 + confidence) / 2]).tolist()
+    return low, high
