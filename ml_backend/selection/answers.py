@@ -53,7 +53,7 @@ class LearnedAnswers:
         """
         if not len(encoded) or objective.why_unusable(encoded.rows.targets) is not None:
             return None
-        c = objective.hyperparameters(None, has_few_rows=True).regression_c
+        c = objective.hyperparameters(None, len(encoded)).regression_c
         head = objective.regression(features, encoded, c=c, max_iterations=ITERATIONS)
         return cls(control, objective, head, label_counts)
 

@@ -12,7 +12,7 @@ __all__ = ["ExpectedAnswers", "Pool"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExpectedAnswers:
-    """What a model would answer to one control, for each text of a pool.
+    """The answers to one control that a model would give to the texts of a pool.
 
     The model has seen none of the texts.
 

@@ -1,4 +1,4 @@
-"""What a model would answer to unlabeled tasks, before anybody has labeled them."""
+"""The answers that a model would give to unlabeled tasks, before anybody has labeled them."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -179,7 +179,7 @@ def _selected(
 
 
 class _Wish:
-    """What is asked for: by the caller, or else by the settings."""
+    """The wish of the caller, or else of the settings."""
 
     def __init__(self, services: Services, strategy: str | None, count: int | None, report: ProgressCallback) -> None:
         options = services.options.selection
