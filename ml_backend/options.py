@@ -9,7 +9,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationInfo,
@@ -21,6 +20,7 @@ from pydantic.fields import FieldInfo
 from .domain.addresses import LOOPBACK_HOSTS, base_url, credential, host_name, http_url, in_url, user_name
 from .domain.model import GREATEST_SEED
 from .domain.snapshot import SplitFractions
+from .option_groups import Count, Group, JobOptions, RetrainingOptions, Seconds, SelectionOptions, prefixed, setting
 
 __all__ = ["PREFIX", "BackendOptions", "CostOptions", "Options", "all_settings"]
 
@@ -28,29 +28,8 @@ PREFIX = "LABELLOOP_"
 STATE_DATABASES = ("sqlite", "postgresql")
 MLFLOW_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
-# Far above any sensible value, and below the limits of timers, databases and random number generators.
-Seconds = Annotated[float, Field(le=365 * 24 * 3600, allow_inf_nan=False)]
-Count = Annotated[int, Field(le=2**31 - 1)]
 Credential = Annotated[SecretStr, AfterValidator(lambda secret: SecretStr(credential(secret.get_secret_value())))]
 BaseUrlOrNone = Annotated[str, AfterValidator(lambda url: url and base_url(url))]
-
-
-class _Group(BaseModel):
-    """Settings that belong together; each is named like its field."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_by_name=True, validate_default=True, arbitrary_types_allowed=True
-    )
-
-
-def _prefixed(prefix: str) -> ConfigDict:
-    """Return what a group needs whose settings are named by this prefix and their fields, or by a field's alias."""
-    return ConfigDict(alias_generator=lambda name: prefix + name)
-
-
-def _setting(default: object, description: str, **constraints: Any) -> Any:
-    """Return a field with the text that the README's table shows."""
-    return Field(default=default, description=description, **constraints)
 
 
 def _known_runtime(name: str) -> str:
@@ -64,20 +43,20 @@ def _known_runtime(name: str) -> str:
     return name
 
 
-class BackendOptions(_Group):
+class BackendOptions(Group):
     """The address on which the backend listens, and who may use it."""
 
-    host: Annotated[str, AfterValidator(host_name)] = _setting("127.0.0.1", "Address that the backend listens on.")
-    port: int = _setting(9090, "Port that the backend listens on.", ge=1, le=65535)
-    public_url: BaseUrlOrNone = _setting(
+    host: Annotated[str, AfterValidator(host_name)] = setting("127.0.0.1", "Address that the backend listens on.")
+    port: int = setting(9090, "Port that the backend listens on.", ge=1, le=65535)
+    public_url: BaseUrlOrNone = setting(
         "", "URL under which Label Studio reaches the backend; empty: from host and port."
     )
-    threads: int = _setting(8, "Requests that the backend answers at the same time.", ge=1, le=256)
-    user: Annotated[str, AfterValidator(user_name)] = _setting("labelloop", "User name of the backend's basic auth.")
-    password: Credential = _setting(
+    threads: int = setting(8, "Requests that the backend answers at the same time.", ge=1, le=256)
+    user: Annotated[str, AfterValidator(user_name)] = setting("labelloop", "User name of the backend's basic auth.")
+    password: Credential = setting(
         SecretStr(""), "Password of the backend's basic auth; required unless the address is loopback."
     )
-    webhook_password: Credential = _setting(
+    webhook_password: Credential = setting(
         SecretStr(""),
         "Password of the event webhook, user name `webhook`; it may only post events. "
         "Required when a password is set, and different from it.",
@@ -111,26 +90,26 @@ class BackendOptions(_Group):
         return self.public_url or f"http://{in_url(host)}:{self.port}"
 
 
-class StudioOptions(_Group):
+class StudioOptions(Group):
     """How the backend reaches Label Studio."""
 
-    model_config = _prefixed("studio_")
+    model_config = prefixed("studio_")
 
-    url: Annotated[str, AfterValidator(base_url)] = _setting(
+    url: Annotated[str, AfterValidator(base_url)] = setting(
         "http://localhost:8080", "URL of Label Studio, as seen from the backend."
     )
-    token: Credential = _setting(SecretStr(""), "Label Studio token: a personal access token or a legacy token.")
-    timeout_s: Seconds = _setting(60.0, "Longest wait for one answer of Label Studio, in seconds.", ge=1)
+    token: Credential = setting(SecretStr(""), "Label Studio token: a personal access token or a legacy token.")
+    timeout_s: Seconds = setting(60.0, "Longest wait for one answer of Label Studio, in seconds.", ge=1)
 
 
-class ModelOptions(_Group):
+class ModelOptions(Group):
     """The pretrained models that trainings start from."""
 
-    base_model: str = _setting(
+    base_model: str = setting(
         "sentence-transformers/all-MiniLM-L6-v2",
         "Base model: a Hugging Face name or a folder; any encoder or decoder of transformers.",
     )
-    text_base_model: str = _setting(
+    text_base_model: str = setting(
         "HuggingFaceTB/SmolLM2-135M-Instruct",
         "Base model of text areas: a Hugging Face name or a folder; any decoder of transformers. "
         "Empty: no drafts before a version is trained.",
@@ -144,39 +123,39 @@ class ModelOptions(_Group):
         return value
 
 
-class TextServerOptions(_Group):
+class TextServerOptions(Group):
     """The OpenAI-compatible server that writes drafts, where there is one."""
 
-    model_config = _prefixed("text_server_")
+    model_config = prefixed("text_server_")
 
-    url: BaseUrlOrNone = _setting(
+    url: BaseUrlOrNone = setting(
         "",
         "URL of an OpenAI-compatible server, such as `http://localhost:8000/v1`, that writes drafts before "
         "the first version, and those of every version whose name one of its models has; empty: none.",
     )
-    model: str = _setting("", "Model of that server that writes drafts before the first version; empty: its only one.")
-    key: Credential = _setting(SecretStr(""), "API key of that server.")
+    model: str = setting("", "Model of that server that writes drafts before the first version; empty: its only one.")
+    key: Credential = setting(SecretStr(""), "API key of that server.")
 
 
-class ServingOptions(_Group):
+class ServingOptions(Group):
     """How pre-labels are computed, and what that may cost."""
 
-    draft_budget_s: Seconds = _setting(
+    draft_budget_s: Seconds = setting(
         20.0, "Seconds per draft of a response; what is written by then is shown.", ge=0.1
     )
-    runtime: Annotated[str, AfterValidator(_known_runtime)] = _setting(
+    runtime: Annotated[str, AfterValidator(_known_runtime)] = setting(
         "auto",
         "What computes pre-labels: `openvino-int8`, `openvino`, `onnxruntime`, `torch`, or `auto`: torch "
         "on a GPU, else the fastest of the others, measured once per machine. With `torch`, trainings make and use no "
         "graph.",
     )
-    prediction_cache_mb: Count = _setting(
+    prediction_cache_mb: Count = setting(
         64,
         "Memory for answers that were given before, in MB: the same text of the same version is not "
         "computed again; 0: none are kept.",
         ge=0,
     )
-    model_memory_mb: Count = _setting(
+    model_memory_mb: Count = setting(
         4096,
         "Memory for the models of all projects, in MB: above it, those that were not asked for the longest "
         "time are put away until their next request; 0: no limit.",
@@ -189,21 +168,21 @@ class ServingOptions(_Group):
         return self.runtime != "torch"
 
 
-class LabelOptions(_Group):
+class LabelOptions(Group):
     """Which labels count, and for what."""
 
     split: Annotated[
         SplitFractions, BeforeValidator(lambda value: SplitFractions.parse(value) if isinstance(value, str) else value)
-    ] = _setting(
+    ] = setting(
         SplitFractions(), "Shares of train, validation and test; read when a project is connected, fixed from then on."
     )
-    ignored_fields: str = _setting("", "Fields not to read, separated by commas; fixed when a project is connected.")
-    review_rule: str = _setting(
+    ignored_fields: str = setting("", "Fields not to read, separated by commas; fixed when a project is connected.")
+    review_rule: str = setting(
         "submitted",
         "Which annotations count as reviewed: `submitted`, `ground_truth`, `approved:<control>=<value>` "
         "or `agreement:<N>` annotators.",
     )
-    trust_ground_truth: bool = _setting(
+    trust_ground_truth: bool = setting(
         False, "Whether a ground-truth annotation settles a disagreement between annotators."
     )
 
@@ -216,59 +195,26 @@ class LabelOptions(_Group):
         return value
 
 
-class RetrainingOptions(_Group):
-    """When training starts by itself."""
-
-    model_config = _prefixed("retrain_")
-
-    after: Count = _setting(50, "New reviewed labels after which training starts by itself; 0: never by itself.", ge=0)
-    debounce_s: Seconds = _setting(60.0, "Seconds without a new label before training starts by itself.", ge=0)
-    interval_s: Seconds = _setting(600.0, "Least seconds between two trainings that start by themselves.", ge=0)
-
-
-class JobOptions(_Group):
-    """How many jobs run, and what happens when one dies."""
-
-    model_config = _prefixed("job_")
-
-    heartbeat_timeout_s: Seconds = _setting(
-        60.0,
-        "Seconds without a sign of life, which comes every 2 s, after which a running job's process counts "
-        "as dead; at least 10.",
-        ge=10,
-    )
-    attempts: Count = _setting(
-        3, "Processes of a job that may die in a row, none leaving a new checkpoint, before the job is over.", ge=1
-    )
-    patience_s: Seconds = _setting(
-        120.0,
-        "Seconds for which a job retries, up to six times, calls to what cannot be reached, before it "
-        "fails; 0: it fails at once.",
-        ge=0,
-    )
-    at_once: Count = _setting(2, "Jobs that one worker runs at the same time.", alias="jobs_at_once", ge=1)
-
-
-class FeedbackOptions(_Group):
+class FeedbackOptions(Group):
     """Settings of what is written back to Label Studio without a command."""
 
-    auto_push: bool = _setting(
+    auto_push: bool = setting(
         True, "Whether tasks imported later get pre-labels pushed, which uncertainty sampling needs."
     )
-    audit_after_training: bool = _setting(
+    audit_after_training: bool = setting(
         True,
         "Whether an audit of the labels follows every training of a project by itself, and its findings "
         "are shown in Label Studio.",
     )
-    push_flags_at_most: Count = _setting(
+    push_flags_at_most: Count = setting(
         300, "Likely label errors that are shown in Label Studio at a time, the most suspicious ones.", ge=0
     )
-    prelabels_off: str = _setting(
+    prelabels_off: str = setting(
         "",
         "Labels that pre-labels must not show, separated by commas: tasks that the model answers so are left to people "
         "alone.",
     )
-    flag_precision_floor: float = _setting(
+    flag_precision_floor: float = setting(
         0.2,
         "Share of flags that must prove right: a kind of issue that is surely below it is not flagged any more.",
         ge=0,
@@ -281,17 +227,17 @@ class FeedbackOptions(_Group):
         return frozenset(name for each in self.prelabels_off.split(",") if (name := each.strip()))
 
 
-class CostOptions(_Group):
+class CostOptions(Group):
     """Prices of labels and machines, and when more labels stop paying."""
 
-    expert_hour_price: float = _setting(
+    expert_hour_price: float = setting(
         0.0, "Price of an expert's hour, for `labelloop report`; 0: hours alone are shown.", ge=0, allow_inf_nan=False
     )
-    machine_hour_price: float = _setting(
+    machine_hour_price: float = setting(
         0.0, "Price of an hour of the machine that trains; 0: hours alone are shown.", ge=0, allow_inf_nan=False
     )
-    currency: str = _setting("EUR", "Currency of both prices, as it is written behind a number.", max_length=12)
-    stop_below_gain: float = _setting(
+    currency: str = setting("EUR", "Currency of both prices, as it is written behind a number.", max_length=12)
+    stop_below_gain: float = setting(
         0.002,
         "Least F1, from 0 to 1, that an expert's hour must gain: where the next 100 labels gain less, "
         "`labelloop report` says that more of them do not pay.",
@@ -300,55 +246,56 @@ class CostOptions(_Group):
     )
 
 
-class _ExtensionOptions(_Group):
+class _ExtensionOptions(Group):
     """Other people's code, and the hooks that labelloop ships."""
 
-    hooks: str = _setting("", "Hooks as `module:object`, separated by commas, besides those of entry points.")
-    hook_timeout_s: Seconds = _setting(
+    hooks: str = setting("", "Hooks as `module:object`, separated by commas, besides those of entry points.")
+    hook_timeout_s: Seconds = setting(
         30.0, "Longest time that one call of a hook may take, such as for one row, in seconds.", ge=0.1
     )
-    redact: str = _setting(
+    redact: str = setting(
         "",
         "Personal data that is masked in snapshots, exports and all that is made of them: some of `email`, "
         "`phone`, `iban`, `card`, separated by commas; empty: none.",
     )
-    redact_region: str = _setting(
+    redact_region: str = setting(
         "", "Country, such as `DE`, whose national phone numbers are masked; empty: international ones alone."
     )
-    notify_url: Annotated[str, AfterValidator(lambda url: url and http_url(url))] = _setting(
+    notify_url: Annotated[str, AfterValidator(lambda url: url and http_url(url))] = setting(
         "", "URL that gets a signed message when a snapshot is written, a version trained or promoted."
     )
-    notify_secret: SecretStr = _setting(
+    notify_secret: SecretStr = setting(
         SecretStr(""), "Secret of at least 16 characters that those messages are signed with."
     )
 
 
-class Options(_Group):
+class Options(Group):
     """Every setting. Made from a value per setting, by the settings' names: `Options(home=..., retrain_after=50)`."""
 
-    home: Path = _setting(Path(".labelloop"), "Folder that holds everything a process writes.")
-    database_url: str = _setting("", "SQLAlchemy URL of the state; empty: SQLite in the home folder.")
-    mlflow_url: str = _setting("", "MLflow tracking and registry URI; empty: SQLite in the home folder.")
+    home: Path = setting(Path(".labelloop"), "Folder that holds everything a process writes.")
+    database_url: str = setting("", "SQLAlchemy URL of the state; empty: SQLite in the home folder.")
+    mlflow_url: str = setting("", "MLflow tracking and registry URI; empty: SQLite in the home folder.")
     backend: BackendOptions = Field(default_factory=BackendOptions)
     studio: StudioOptions = Field(default_factory=StudioOptions)
     models: ModelOptions = Field(default_factory=ModelOptions)
     text_server: TextServerOptions = Field(default_factory=TextServerOptions)
     serving: ServingOptions = Field(default_factory=ServingOptions)
     labels: LabelOptions = Field(default_factory=LabelOptions)
-    seed: int = _setting(1, "Seed of training and of the gate's bootstrap.", ge=0, le=GREATEST_SEED)
+    seed: int = setting(1, "Seed of training and of the gate's bootstrap.", ge=0, le=GREATEST_SEED)
     retraining: RetrainingOptions = Field(default_factory=RetrainingOptions)
     jobs: JobOptions = Field(default_factory=JobOptions)
     feedback: FeedbackOptions = Field(default_factory=FeedbackOptions)
+    selection: SelectionOptions = Field(default_factory=SelectionOptions)
     costs: CostOptions = Field(default_factory=CostOptions)
     extensions: _ExtensionOptions = Field(default_factory=_ExtensionOptions)
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting("INFO", "Least level that is logged.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "Least level that is logged.")
 
     @model_validator(mode="before")
     @classmethod
     def _into_groups(cls, values: Mapping[str, Any]) -> dict[str, Any]:
         """Put the value of each setting into its group; a name that is no setting's stays, and is refused."""
         grouped: dict[str, Any] = {}
-        places = {setting: group for setting, group, _, _ in _fields()}
+        places = {name: group for name, group, _, _ in _fields()}
         for name, value in values.items():
             if group := places.get(name):
                 grouped.setdefault(group, {})[name] = value
@@ -407,17 +354,15 @@ class Options(_Group):
     def environment(self) -> dict[str, str]:
         """Return the environment that makes a child process read these same settings."""
         variables: dict[str, str] = {}
-        for setting, group, field, _ in _fields():
+        for name, group, field, _ in _fields():
             value = getattr(getattr(self, group) if group else self, field)
-            variables[PREFIX + setting.upper()] = (
-                value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-            )
+            variables[PREFIX + name.upper()] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
         return variables
 
 
 def all_settings() -> dict[str, FieldInfo]:
     """Return the field of each setting by the setting's name, in the README's order."""
-    return {setting: field for setting, _, _, field in _fields()}
+    return {name: field for name, _, _, field in _fields()}
 
 
 def _fields() -> Iterator[tuple[str, str, str, FieldInfo]]:

@@ -152,6 +152,13 @@ class FakeStudio:
             if not self._is_labeled(task["id"]) and task["id"] not in held:
                 yield Task(task["id"], task["data"])
 
+    def unlabeled_tasks(self, project_id: int, model_version: str | None) -> Iterator[tuple[Task, float | None]]:
+        self._ask("unlabeled_tasks", project_id)
+        scores = {p["task"]: p.get("score") for p in self.predictions.values() if p["model_version"] == model_version}
+        for task in self._tasks_of(project_id):
+            if not self._is_labeled(task["id"]):
+                yield Task(task["id"], task["data"]), scores.get(task["id"])
+
     def count_without_prediction(self, project_id: int, model_version: str) -> int:
         self._refuse_if_told("count_without_prediction")
         return sum(1 for _ in self.tasks_without_prediction(project_id, model_version))

@@ -21,10 +21,7 @@ from .session import open_services
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..domain.job import Job
     from ..workflows.auditing.audit import AuditFiles
-    from ..workflows.jobs.kinds.audit import AuditJob
-    from ..workflows.services import Services
 
 __all__: list[str] = []
 
@@ -54,6 +51,7 @@ def audit(
     """
     from ..workflows.auditing.audit import AuditFiles
     from ..workflows.jobs.kinds.audit import AuditJob
+    from .foreground import claimed, run_in_foreground
 
     if (project is None) == (snapshot is None):
         raise ConfigurationError("name what to audit: either --project ID or --snapshot DIR")
@@ -61,7 +59,8 @@ def audit(
         raise ConfigurationError("--push shows findings in Label Studio; give the project: --project ID")
     services = open_services()
     folder = str(snapshot.resolve()) if snapshot else None
-    job = _run(services, project or 0, AuditJob(trigger="command", is_deep=deep, is_pushed=push, snapshot=folder))
+    wanted = AuditJob(trigger="command", is_deep=deep, is_pushed=push, snapshot=folder)
+    job = run_in_foreground(services, claimed(services, project or 0, wanted))
     files = AuditFiles(Path(job.result["path"]))
     audit_json = _read(files)
     if out is not None:
@@ -73,20 +72,6 @@ def audit(
     more = {name: job.result[name] for name in ("counts", "precision", "pushed")} | {"reasons": reasons}
     result = {"job_id": job.id, "path": str(files.folder), **more, **audit_json}
     emit(result, as_json=as_json, lines=() if as_json else _lines(result, files))
-
-
-def _run(services: "Services", project_id: int, wanted: "AuditJob") -> "Job":
-    from ..domain.job import JobState
-    from .foreground import run_in_foreground
-
-    def claim() -> "tuple[Job, bool]":
-        job, is_new = wanted.request(services, project_id, claim=True)
-        if not is_new and job.state is JobState.QUEUED and (claimed := services.database.jobs.claim(job.id)):
-            # The job waits for a worker, and no worker may be running.
-            return claimed, True
-        return job, is_new
-
-    return run_in_foreground(services, claim)
 
 
 def _read(files: "AuditFiles") -> dict[str, Any]:

@@ -12,12 +12,27 @@ from .output import note, notes
 
 if TYPE_CHECKING:
     from ..domain.job import Job
+    from ..workflows.jobs.kinds.base import JobKind
     from ..workflows.services import Services
 
-__all__ = ["run_in_foreground"]
+__all__ = ["claimed", "run_in_foreground"]
 
 POLL_S = 0.2
 AWAY_S = 5.0
+
+
+def claimed(services: "Services", project_id: int, wanted: "JobKind") -> "Callable[[], tuple[Job, bool]]":
+    """Return a claim for `run_in_foreground`: of a new job, or of an equal one that waits for a worker."""
+    from ..domain.job import JobState
+
+    def claim() -> "tuple[Job, bool]":
+        job, is_new = wanted.request(services, project_id, claim=True)
+        if not is_new and job.state is JobState.QUEUED and (taken := services.database.jobs.claim(job.id)):
+            # No worker may be running.
+            return taken, True
+        return job, is_new
+
+    return claim
 
 
 def run_in_foreground(services: "Services", claim: "Callable[[], tuple[Job, bool]]") -> "Job":

@@ -54,6 +54,13 @@ class Studio(Protocol):
     def count_without_prediction(self, project_id: int, model_version: str) -> int:
         """Count the tasks of `tasks_without_prediction`, or somewhat more, so that progress can be shown."""
 
+    def unlabeled_tasks(self, project_id: int, model_version: str | None) -> Iterator[tuple[Task, float | None]]:
+        """Yield unlabeled tasks, without annotations, each with the score of its stored prediction.
+
+        Args:
+            model_version: whose scores are wanted; None: no scores are read, which is faster.
+        """
+
     def first_tasks(self, project_id: int, count: int) -> Sequence[Task]:
         """Return the tasks with the lowest ids, without annotations; fewer where the project has fewer."""
 

@@ -130,6 +130,12 @@ class StudioClient:
         lookalikes = self._lookalikes(project_id, model_version)
         return count + (self._count_unlabeled(project_id, "contains", lookalikes) if lookalikes else 0)
 
+    def unlabeled_tasks(self, project_id: int, model_version: str | None) -> Iterator[tuple[Task, float | None]]:
+        fields = BARE if model_version is None else "id,data,predictions"
+        for task in self._tasks(project_id, [UNLABELED], fields=fields):
+            held = [each for each in task.get("predictions") or () if each.get("model_version") == model_version]
+            yield _bare_task(task), held[-1].get("score") if held else None
+
     def first_tasks(self, project_id: int, count: int) -> Sequence[Task]:
         return [_bare_task(task) for task in islice(self._tasks(project_id, [], page_size=count), count)]
 
@@ -351,10 +357,7 @@ def _count(answer: object, key: str) -> int:
 
 def _unlabeled(operator: str, versions: Sequence[str]) -> list[Filter]:
     """Return filters for tasks without a label, with the operator applied to the versions of their predictions."""
-    return [
-        _filter("completed_at", "empty", "Datetime", True),
-        _filter("predictions_model_versions", operator, "List", list(versions)),
-    ]
+    return [UNLABELED, _filter("predictions_model_versions", operator, "List", list(versions))]
 
 
 def _labeled_after(moment: datetime) -> list[Filter]:
@@ -365,3 +368,6 @@ def _labeled_after(moment: datetime) -> list[Filter]:
 
 def _filter(column: str, operator: str, kind: str, value: object) -> Filter:
     return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
+
+
+UNLABELED = _filter("completed_at", "empty", "Datetime", True)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum, nonmember
 from typing import Any
 
-__all__ = ["QualityField", "ReviewTab"]
+__all__ = ["QualityField", "ReviewTab", "SelectionField"]
 
 
 class QualityField(StrEnum):
@@ -26,6 +26,47 @@ class QualityField(StrEnum):
         """
         flags = {str(name): False for name in (QualityField.SUSPECT, QualityField.DISAGREEMENT) if name in data}
         return {key: value for key, value in data.items() if key not in set(QualityField)} | flags | dict(fields)
+
+
+class SelectionField(StrEnum):
+    """Keys in the data of the tasks to label next."""
+
+    PRIORITY = "labelloop_priority"
+    REASON = "labelloop_reason"
+
+    TAB = nonmember("Label these next")
+
+    @staticmethod
+    def marked(data: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a task's data with these fields and none of the others."""
+        return {key: value for key, value in data.items() if key not in set(SelectionField)} | dict(fields)
+
+    @staticmethod
+    def view(text_fields: Collection[str], columns: Collection[str]) -> dict[str, Any]:
+        """Return the tab of the tasks to label next, the first one on top; see `ReviewTab.view`.
+
+        "Label Tasks As Displayed" walks it in its order.
+        """
+        shown = {"tasks:id", *(f"tasks:data.{name}" for name in (*text_fields, SelectionField.REASON))}
+        hidden = [name for name in _all(columns) if name not in shown]
+        return {
+            **_list(SelectionField.TAB),
+            "hiddenColumns": {"explore": hidden, "labeling": [name for name in _all(columns) if name != "tasks:id"]},
+            "columnsWidth": {"tasks:id": 80, f"tasks:data.{SelectionField.REASON}": TEXT_WIDTH}
+            | {f"tasks:data.{name}": TEXT_WIDTH for name in text_fields},
+            "filters": {
+                "conjunction": "and",
+                "items": [
+                    {
+                        "filter": f"filter:tasks:data.{SelectionField.PRIORITY}",
+                        "operator": "empty",
+                        "type": "String",
+                        "value": "false",
+                    }
+                ],
+            },
+            "ordering": [f"-tasks:data.{SelectionField.PRIORITY}"],
+        }
 
 
 DEFAULT_TAB = "Default"
@@ -94,7 +135,7 @@ class ReviewTab(StrEnum):
         Args:
             columns: whether each is visible unless a tab says otherwise.
         """
-        ours = {f"tasks:data.{name}" for name in QualityField}
+        ours = {f"tasks:data.{name}" for name in (*QualityField, *SelectionField)}
         hidden = [name for name in _all(columns) if name in ours or not columns.get(name, True)]
         return {**_list(DEFAULT_TAB), "hiddenColumns": {"explore": hidden, "labeling": hidden}}
 
@@ -105,4 +146,5 @@ def _list(title: str) -> dict[str, Any]:
 
 def _all(columns: Collection[str]) -> list[str]:
     """Return the columns in order, and after them the columns of quality fields that no task holds yet."""
-    return list(dict.fromkeys([*columns, *(f"tasks:data.{name}" for name in QualityField)]))
+    ours = (f"tasks:data.{name}" for name in (*QualityField, *SelectionField))
+    return list(dict.fromkeys([*columns, *ours]))

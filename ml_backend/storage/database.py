@@ -20,6 +20,7 @@ from .repositories.gates import GateRepository
 from .repositories.hints import HintRepository
 from .repositories.jobs import JobRepository
 from .repositories.projects import ProjectRepository
+from .repositories.selections import SelectionRepository
 from .repositories.snapshots import SnapshotRepository
 from .repositories.splits import SplitRepository
 from .repositories.versions import PromotionRepository, VersionRepository
@@ -78,6 +79,7 @@ class Database:
         self.hints = HintRepository(engine, clock)
         self.jobs = JobRepository(engine, clock)
         self.snapshots = SnapshotRepository(engine, clock)
+        self.selections = SelectionRepository(engine, clock)
         self.splits = SplitRepository(engine, clock)
         self.gates = GateRepository(engine, clock)
         self.promotions = PromotionRepository(engine, clock)

@@ -18,6 +18,7 @@ COSTS = {
     "a command": (2, "move_state"),
     "a page": (2, "status[.]html"),
     "a job kind": (2, "PromoteJob|PROMOTE"),
+    "a selection strategy": (1, "EntropyStrategy|entropy_"),
     "a runtime": (1, "OpenVino[A-Za-z0-9]*|openvino|openvino-int8"),
 }
 # What is looked for as an identifier only where it is written like a class or a constant: other things have such names.

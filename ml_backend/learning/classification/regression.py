@@ -36,6 +36,8 @@ def fit_regression(
     with warnings.catch_warnings(), threadpool_limits(1):
         # A solver that stops early is still a usable head, and held-out rows judge it.
         warnings.simplefilter("ignore", ConvergenceWarning)
+        # The first labels of many classes are few per class.
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         model.fit(features, indices, sample_weight=weights / weights.mean())
     weight, bias = model.coef_, model.intercept_
     if len(model.classes_) == 2:

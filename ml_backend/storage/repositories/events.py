@@ -26,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 
+from ...batches import in_batches
 from ...domain.event import AnnotationEvent, EventAction
 from ...domain.example import PrelabelOutcome, SelectedBy
 from .base import Repository, String, StudioId, UtcDateTime, metadata
@@ -63,6 +64,7 @@ events = Table(
 
 ROWS_AT_ONCE = 5000
 """Rows per transaction, which takes about 0.1 s. Nobody else can write to SQLite meanwhile, and others wait seconds."""
+IDS_AT_ONCE = 500
 LONGEST_TRANSACTION = timedelta(minutes=1)
 OUTCOMES = tuple(PrelabelOutcome)
 FIELDS = [field.name for field in dataclasses.fields(AnnotationEvent)]
@@ -165,6 +167,16 @@ class EventRepository(Repository):
             self._counted[project_id] = settled_id, counts
         totals = self._recounted(project_id, counts, max(counted_to, settled_id), self.last_id(project_id))
         return {outcome: totals.get(outcome, 0) for outcome in PrelabelOutcome}
+
+    def labeled(self, project_id: int, task_ids: Collection[int]) -> set[int]:
+        """Return which of these tasks have got an annotation that was not skipped, by events."""
+        found: set[int] = set()
+        for batch in in_batches(sorted(task_ids), IDS_AT_ONCE):
+            statement = select(events.c.task_id).where(
+                *_new_labels(project_id, 0), events.c.task_id.in_(batch), events.c.is_confirmed.is_not(False)
+            )
+            found |= {row["task_id"] for row in self._rows(statement)}
+        return found
 
     def last_received(self, project_id: int) -> AnnotationEvent | None:
         """Return the project's newest event."""

@@ -24,6 +24,7 @@ from ...labelstudio.quality_fields import (
 from ...quality.flagging import FlagCandidate, choose_flags
 from ...quality.precision import measured_precision
 from ...snapshots.store import SnapshotFolder
+from ..connecting.tabs import show_tabs
 from ..services import Services
 from .decisions import first_control, flags_of, label_reader, labeled_at, learn_decisions
 
@@ -121,24 +122,10 @@ def _labeled(snapshot: Snapshot) -> tuple[dict[int, Mapping[str, Target]], set[i
 
 
 def _tabs(services: Services, project: Project) -> dict[str, str]:
-    """Return addresses of the tabs. What people changed about a tab is left alone, except what it lists and how."""
-    studio = services.studio
-    views, columns = studio.views(project.id), studio.columns(project.id)
-    if not views:
-        studio.create_view(project.id, ReviewTab.default_view(columns))
-    views_by_title = {(view["data"] or {}).get("title"): view for view in views}
+    """Return addresses of the tabs."""
     text_fields = [key for shown in plan_of(project).texts for key in shown.keys]
-    addresses = {}
-    for tab in ReviewTab:
-        wanted = tab.view(text_fields, columns)
-        view = views_by_title.get(tab.value)
-        if view is None:
-            view = studio.create_view(project.id, wanted)
-        elif any(view["data"].get(key) != wanted[key] for key in ("filters", "ordering")):
-            fresh = {key: wanted[key] for key in ("filters", "ordering")}
-            view = studio.update_view(project.id, view["id"], {**view["data"], **fresh})
-        addresses[tab.value] = f"{studio.url}/projects/{project.id}/data?tab={view['id']}"
-    return addresses
+    columns = services.studio.columns(project.id)
+    return show_tabs(services, project, [tab.view(text_fields, columns) for tab in ReviewTab], columns)
 
 
 class _Marker:

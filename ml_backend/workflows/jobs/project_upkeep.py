@@ -6,6 +6,7 @@ import time
 from ...domain.project import Project
 from ...errors import LabelloopError, PayloadError, StudioError, StudioRejected
 from ..labeling.confirm import confirm_hints
+from ..selecting.refresh import reselect_if_due
 from ..services import Services
 from ..training.policy import retrain_if_due
 
@@ -15,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class ProjectUpkeep:
-    """Confirm events and request the trainings that are due, project by project.
+    """Confirm events and request the trainings and lists of tasks that are due, project by project.
 
     While Label Studio does not answer, nothing happens, and the log says so once.
 
@@ -40,6 +41,7 @@ class ProjectUpkeep:
             try:
                 confirm_hints(self._services, project.id)
                 retrain_if_due(self._services, project)
+                reselect_if_due(self._services, project)
             except (StudioRejected, PayloadError) as error:
                 self._paused[project.id] = self._log(project, error)
             except StudioError as error:

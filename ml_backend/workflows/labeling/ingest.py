@@ -54,13 +54,18 @@ def _annotated(services: Services, message: WebhookMessage, project_id: int) -> 
     action = EventAction.UPDATED if message.action.endswith("UPDATED") else EventAction.CREATED
     is_connected = services.database.projects.find(project_id) is not None
     events = [_event(message, project_id, change, action, is_connected=is_connected) for change in message.annotations]
-    return services.database.events.add(_suspects(services, project_id, events))
+    return services.database.events.add(_chosen(services, project_id, events))
 
 
-def _suspects(services: Services, project_id: int, events: list[AnnotationEvent]) -> list[AnnotationEvent]:
-    """The events, with SUSPECT where the task stood among the likely label errors when it was answered."""
-    flagged = services.database.flags.flagged(project_id, {event.task_id for event in events if event.task_id})
-    return [replace(event, selected_by=SelectedBy.SUSPECT) if event.task_id in flagged else event for event in events]
+def _chosen(services: Services, project_id: int, events: list[AnnotationEvent]) -> list[AnnotationEvent]:
+    """The events, with the way in which a task came onto the list of those to label next, if it stands there.
+
+    SUSPECT where it stands among the likely label errors.
+    """
+    task_ids = {event.task_id for event in events if event.task_id}
+    flagged = dict.fromkeys(services.database.flags.flagged(project_id, task_ids), SelectedBy.SUSPECT)
+    ways = {**services.database.selections.ways(project_id, task_ids), **flagged}
+    return [replace(event, selected_by=ways.get(event.task_id or 0, event.selected_by)) for event in events]
 
 
 def _event(

@@ -12,6 +12,7 @@ from ml_backend.workflows.jobs.kinds.audit import AuditJob
 from ml_backend.workflows.jobs.kinds.base import JobKind
 from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
 from ml_backend.workflows.jobs.kinds.promote import PromoteJob
+from ml_backend.workflows.jobs.kinds.select import SelectJob
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.services import Services
 
@@ -29,6 +30,7 @@ ONE_OF_EACH = [
     PrelabelJob(trigger="import"),
     PromoteJob(version=None, reason="worse", is_forced=True),
     AuditJob(trigger="command", is_deep=True),
+    SelectJob(trigger="command", strategy="margin", count=5),
 ]
 
 
@@ -55,7 +57,7 @@ def test_a_kind_that_this_version_does_not_know_is_an_error_that_names_those_it_
 ) -> None:
     job = replace(ONE_OF_EACH[1].request(services, project.id)[0], kind="dream")
 
-    with pytest.raises(JobError, match=r"of kind 'dream'; this version knows audit, prelabel, promote, train"):
+    with pytest.raises(JobError, match=r"of kind 'dream'; this version knows audit, prelabel, promote, select, train"):
         JobKind.of(job)
 
 

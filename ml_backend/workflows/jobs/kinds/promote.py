@@ -13,6 +13,7 @@ from ...promoting.promote import Promoter
 from ...services import Services
 from ..context import JobContext
 from .base import JobKind
+from .select import SelectJob
 
 __all__ = ["PromoteJob"]
 
@@ -48,6 +49,10 @@ class PromoteJob(JobKind, frozen=True):
             "previous": previous,
             "is_cold_start": ModelVersion.is_cold_start_name(version),
         }
+
+    def follow_up(self, services: Services, job: Job) -> None:
+        """Request a new list of the tasks to label next."""
+        SelectJob.refresh(services, job.project_id, "promotion")
 
     def _promote(self, services: Services, job: Job, project: Project, context: JobContext) -> Promotion:
         if self.is_forced:

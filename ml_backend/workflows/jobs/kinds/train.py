@@ -25,6 +25,7 @@ from ...training.train import TrainingChoices, train_and_register
 from ..context import JobContext
 from .audit import AuditJob
 from .base import JobKind
+from .select import SelectJob
 
 if TYPE_CHECKING:
     from ....measuring.evaluation import Evaluation
@@ -100,7 +101,12 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
         }
 
     def follow_up(self, services: Services, job: Job) -> None:
-        """Request an audit of the project: a job apart, so that it holds up neither the model nor the pre-labels."""
+        """Request what follows in jobs apart, so that it holds up neither the model nor the pre-labels.
+
+        That is an audit of the project, and a new list of the tasks to label next where a version was promoted.
+        """
+        if job.project_id and job.result.get("is_promoted"):
+            SelectJob.refresh(services, job.project_id, "promotion")
         if not job.project_id or not services.options.feedback.audit_after_training:
             return
         # An audit judges labels; it has nothing to say about texts alone.

@@ -1,0 +1,93 @@
+"""The parts that groups of settings are made of, and the groups that need nothing else."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "Count",
+    "Group",
+    "JobOptions",
+    "RetrainingOptions",
+    "Seconds",
+    "SelectionOptions",
+    "prefixed",
+    "setting",
+]
+
+# Far above any sensible value, and below the limits of timers, databases and random number generators.
+Seconds = Annotated[float, Field(le=365 * 24 * 3600, allow_inf_nan=False)]
+Count = Annotated[int, Field(le=2**31 - 1)]
+
+
+class Group(BaseModel):
+    """Settings that belong together; each is named like its field."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_default=True, arbitrary_types_allowed=True
+    )
+
+
+def prefixed(prefix: str) -> ConfigDict:
+    """Return what a group needs whose settings are named by this prefix and their fields, or by a field's alias."""
+    return ConfigDict(alias_generator=lambda name: prefix + name)
+
+
+def setting(default: object, description: str, **constraints: Any) -> Any:
+    """Return a field with the text that the README's table shows."""
+    return Field(default=default, description=description, **constraints)
+
+
+class RetrainingOptions(Group):
+    """When training starts by itself."""
+
+    model_config = prefixed("retrain_")
+
+    after: Count = setting(50, "New reviewed labels after which training starts by itself; 0: never by itself.", ge=0)
+    debounce_s: Seconds = setting(60.0, "Seconds without a new label before training starts by itself.", ge=0)
+    interval_s: Seconds = setting(600.0, "Least seconds between two trainings that start by themselves.", ge=0)
+
+
+class JobOptions(Group):
+    """How many jobs run, and what happens when one dies."""
+
+    model_config = prefixed("job_")
+
+    heartbeat_timeout_s: Seconds = setting(
+        60.0,
+        "Seconds without a sign of life, which comes every 2 s, after which a running job's process counts "
+        "as dead; at least 10.",
+        ge=10,
+    )
+    attempts: Count = setting(
+        3, "Processes of a job that may die in a row, none leaving a new checkpoint, before the job is over.", ge=1
+    )
+    patience_s: Seconds = setting(
+        120.0,
+        "Seconds for which a job retries, up to six times, calls to what cannot be reached, before it "
+        "fails; 0: it fails at once.",
+        ge=0,
+    )
+    at_once: Count = setting(2, "Jobs that one worker runs at the same time.", alias="jobs_at_once", ge=1)
+
+
+class SelectionOptions(Group):
+    """Which tasks stand on the list of those to label next."""
+
+    model_config = prefixed("select_")
+
+    strategy: str = setting(
+        "margin_diverse", "Strategy that chooses the tasks to label next; `labelloop select --help` lists them."
+    )
+    count: Count = setting(300, "Tasks on the list of those to label next.", ge=1, le=10_000)
+    random_share: float = setting(
+        0.2, "Share of that list that is drawn at random, besides held-out tasks, which always are.", ge=0, le=1
+    )
+    mixed: bool = setting(
+        False,
+        "Whether likely label errors and disagreements stand on that list as well, by what a second of work on them "
+        "is expected to change.",
+    )
+    features_mb: Count = setting(
+        512, "Disk space for the vectors of texts that tasks are chosen by, in MB; 0: none are kept.", ge=0
+    )

@@ -1,0 +1,1 @@
+"""Choose the tasks that people should label next."""

@@ -1,0 +1,1 @@
+"""Choose the tasks to label next, and show them in Label Studio."""
