@@ -1,6 +1,5 @@
 """Show an audit's findings to the people who can settle them: marks in their tasks, and tabs in Label Studio."""
 
-import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +14,6 @@ from ...domain.project import Project
 from ...domain.quality import Audit, Disagreement
 from ...domain.readable import readable, readable_suggestion
 from ...domain.snapshot import Snapshot, Split
-from ...errors import StudioError, StudioRejected
 from ...labelstudio.plans import plan_of
 from ...labelstudio.quality_fields import (
     QualityField,
@@ -26,17 +24,12 @@ from ...quality.precision import measured_precision
 from ...snapshots.store import SnapshotFolder
 from ..connecting.tabs import show_tabs
 from ..services import Services
+from ..task_fields import TASKS_PER_READ, check_names, is_replaced
 from .decisions import first_control, flags_of, label_reader, labeled_at, learn_decisions
 
 __all__ = ["push_audit"]
 
-log = logging.getLogger(__name__)
-
 STAGE = "pushing"
-TASKS_PER_READ = 10
-"""Read just before they are written, a second's worth at a time: what others write in between would be lost."""
-PASSED_OVER = (400, 404)
-"""Data that Label Studio does not take, and a task that was deleted this very moment: no reason to leave the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +68,10 @@ def push_audit(
     Raises:
         StudioError: Label Studio did not answer or refused, or the label config uses a name of labelloop's fields.
     """
-    _check_names(project)
+    check_names(project, QualityField, "what it finds")
     waiting = partial(report, Progress(0.0, STAGE, "another process is pushing"))
     with services.database.locks.held(f"review-{project.id}", waiting):
         return _push(services, project, audit, snapshot, report)
-
-
-def _check_names(project: Project) -> None:
-    config = plan_of(project).config
-    used = {key for shown in (*config.objects, *(each.object for each in config.controls)) for key in shown.keys}
-    if clashes := [name for name in QualityField if name in used]:
-        raise StudioError(
-            f"the label config of project {project.id} shows {', '.join(clashes)}, where labelloop would write what it "
-            "finds; rename that field in the tasks and in the label config, then push again"
-        )
 
 
 def _push(
@@ -207,7 +190,7 @@ class _Marker:
                 continue  # deleted since the snapshot
             fields = self._fields(task) if self._stands(task_id, labels) else None
             data = QualityField.marked(task.data, fields or {})
-            if data != task.data and not self._replaced(task_id, data):
+            if data != task.data and not is_replaced(self._studio, task_id, data):
                 continue
             if fields is not None:
                 self.written += data != task.data
@@ -235,16 +218,6 @@ class _Marker:
         """Return False where the answer was changed after the snapshot, so that the suspicion is out of date."""
         candidate = self._chosen.get(task_id)
         return candidate is None or labels.get(task_id, {}).get(candidate.control) == candidate.given
-
-    def _replaced(self, task_id: int, data: Mapping[str, Any]) -> bool:
-        try:
-            self._studio.replace_data(task_id, data)
-        except StudioRejected as error:
-            if error.status not in PASSED_OVER:
-                raise
-            log.warning("task %s was not marked: %s", task_id, error)
-            return False
-        return True
 
     def _remember(self, task: Task) -> None:
         """Store the flag of a task whose mark people can see: stored earlier, it might count an unrelated change."""

@@ -1,6 +1,5 @@
 """Show the tasks to label next in Label Studio, in a tab that is ordered by priority."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,21 +9,15 @@ from ...batches import in_batches
 from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...domain.selection import SelectedTask
-from ...errors import StudioError, StudioRejected
 from ...labelstudio.plans import plan_of
 from ...labelstudio.quality_fields import SelectionField
 from ..connecting.tabs import show_tabs
 from ..services import Services
+from ..task_fields import TASKS_PER_READ, check_names, is_replaced
 
 __all__ = ["push_list"]
 
-log = logging.getLogger(__name__)
-
 STAGE = "pushing"
-TASKS_PER_READ = 10
-"""Read just before they are written, a second's worth at a time: what others write in between would be lost."""
-PASSED_OVER = (400, 404)
-"""Data that Label Studio does not take, and a task that was deleted this very moment: no reason to leave the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +47,11 @@ def push_list(
     Raises:
         StudioError: Label Studio did not answer or refused, or the label config uses a name of labelloop's fields.
     """
-    plan = plan_of(project)
-    shown = {key for each in (*plan.config.objects, *(c.object for c in plan.config.controls)) for key in each.keys}
-    if clashes := [name for name in SelectionField if name in shown]:
-        raise StudioError(
-            f"the label config of project {project.id} shows {', '.join(clashes)}, where labelloop would write which "
-            "tasks come next; rename that field in the tasks and in the label config, then push again"
-        )
+    check_names(project, SelectionField, "which tasks come next")
     waiting = partial(report, Progress(0.0, STAGE, "another process is pushing"))
     with services.database.locks.held(f"review-{project.id}", waiting):
         written, cleared, unchanged = _write(services, project, tasks, report)
-        text_fields = [key for each in plan.texts for key in each.keys]
+        text_fields = [key for each in plan_of(project).texts for key in each.keys]
         columns = services.studio.columns(project.id)
         tabs = show_tabs(services, project, [SelectionField.view(text_fields, columns)], columns)
     return PushedList(written, cleared, unchanged, tabs)
@@ -90,7 +77,7 @@ def _write(
             data = SelectionField.marked(task.data, _fields(wanted.get(task_id)))
             if data == task.data:
                 unchanged += task_id in wanted
-            elif _is_replaced(services, task_id, data):
+            elif is_replaced(services.studio, task_id, data):
                 written += task_id in wanted
                 cleared += task_id not in wanted
         list_of.end(project.id, [task_id for task_id in batch if task_id not in wanted or task_id not in found])
@@ -101,14 +88,3 @@ def _write(
 
 def _fields(task: SelectedTask | None) -> dict[str, Any]:
     return {} if task is None else {SelectionField.PRIORITY: task.priority, SelectionField.REASON: task.reason}
-
-
-def _is_replaced(services: Services, task_id: int, data: Mapping[str, Any]) -> bool:
-    try:
-        services.studio.replace_data(task_id, data)
-    except StudioRejected as error:
-        if error.status not in PASSED_OVER:
-            raise
-        log.warning("task %s was not written: %s", task_id, error)
-        return False
-    return True

@@ -313,7 +313,7 @@ def test_a_task_whose_data_label_studio_does_not_take_is_passed_over(
 
     assert suspect(case, snapshot, [task]).written == 0
 
-    assert f"task {task} was not marked: no text" in caplog.text
+    assert f"task {task} was not written: no text" in caplog.text
     assert case.outcomes() == {}
 
 
