@@ -199,8 +199,11 @@ class _AsClassifier:
     def predict_proba(self, dataset: _Numbers) -> np.ndarray:
         return self._chances[dataset.numbers]
 
-    def embed(self, dataset: _Numbers, **_: object) -> np.ndarray:
-        return self._pool.features[dataset.numbers]
+    def embed(
+        self, dataset: _Numbers, *, return_proba: bool = False, **_: object
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        vectors = self._pool.features[dataset.numbers]
+        return (vectors, self.predict_proba(dataset)) if return_proba else vectors
 
 
 if __name__ == "__main__":
