@@ -27,8 +27,8 @@ class TrainingSettings(LoopSettings):
         adapter_learning_rate: peak rate of the adapter.
         full_learning_rate: peak rate of the base model's weights, where all of them are trained.
         head_learning_rate: peak rate of the head, which has no weight decay.
-        adversarial_size: every step also sees its batch with the word vectors moved to where the loss rises fastest, all
-            of a text's together by this share of one vector's length; that doubles its time, and 0 leaves it out.
+        adversarial_size: every step also sees its batch with the word vectors moved to where the loss rises fastest,
+            all of a text's together by this share of one vector's length; that doubles its time, 0 leaves it out.
         epochs: passes over the train rows.
         head_scale: the head of a single choice starts as this multiple of the class means.
         batch_size: rows per step.
