@@ -80,6 +80,10 @@ def fill(database: Database) -> None:
         "annotation_events": events,
         "snapshots": [{"project_id": 7, "id": "s", "last_event_id": 3, "created_at": MOMENT}],
         "gates": [{"project_key": "a-7", "snapshot_id": "s", "decision": {"a": None}, "created_at": MOMENT}],
+        "selections": [
+            {"id": 6, "project_id": 7, "task_id": 5, "strategy": "margin", "reason": "é", "priority": 0.1 + 0.2}
+            | {"selected_by": "active", "selected_at": MOMENT, "ended_at": None}
+        ],
         "steps": [{"name": "a", "done_at": MOMENT}],
         "model_versions": [
             {"project_key": "a-7", "number": 1, "method": "lora", "snapshot_id": "s", "path": "artifacts/r/b"}

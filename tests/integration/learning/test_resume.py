@@ -19,7 +19,7 @@ from tests.unit.learning.builders import FAST, keyword_data, topic_data
 FOLDS = ([keyword_data(8)], replace(FAST, epochs=4, lora_dropout=0.2))
 EARLY_STOPPING = (
     [keyword_data(8, 12)],
-    replace(FAST, method=Method.LORA, least_validation_rows=36, epochs=6, adapter_learning_rate=5e-2),
+    replace(FAST, method=Method.LORA, least_validation_rows=36, epochs=6, adapter_learning_rate=2e-2),
 )
 FULL = (
     [topic_data("tags", 24, 36)],
