@@ -10,6 +10,7 @@ from ml_backend.domain.annotation import Prediction, Task
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.ports import Studio
 from tests.contract.labelstudio.instances import Instance, missing, prediction, prelabel_ids, refused, reviewed
+from tests.running import until
 from tests.studio import choice, project_with_tasks, task_ids
 
 UNKNOWN = 10**6
@@ -76,7 +77,8 @@ def test_imported_annotations_are_not_ground_truth_unless_they_say_so(port: Stud
     ]
     project = project_with_tasks(port, tasks=tasks)
 
-    found = reviewed(port, project.id)
+    # Label Studio counts imported annotations a moment after it has answered.
+    found = until(lambda: reviewed(port, project.id), "the count of imported annotations")
 
     assert tasks[0]["annotations"] == [{"result": choice("Billing")}]
     assert {text: task.annotations[0].ground_truth for text, task in found.items()} == {"plain": False, "starred": True}
