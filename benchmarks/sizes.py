@@ -111,7 +111,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where each kind of text comes from."""
+    """The folders that each kind of text is read from."""
 
     banking77: Path | None
     nlupp: Path | None
@@ -201,7 +201,7 @@ class Way:
         return f"{self.method} {self.passes}" if self.passes else str(self.method)
 
     def answers(self, draw: Draw, encoder: TextEncoder) -> tuple[list[str], Method]:
-        """What a model trained in this way answers to the test texts, and the method that was kept."""
+        """Train a model in this way; return its answers to the test texts, and the method that was kept."""
         texts = [text for text, _ in draw.test]
         settings = TrainingSettings(method=self.method, seed=draw.seed, epochs=self.passes or None)
         names = labeled([(label.replace("_", " "), label) for label in draw.labels])

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from .plugins import kind_names
 
 __all__ = [
     "Count",
@@ -71,12 +73,20 @@ class JobOptions(Group):
     at_once: Count = setting(2, "Jobs that one worker runs at the same time.", alias="jobs_at_once", ge=1)
 
 
+def _known_strategy(name: str) -> str:
+    """Refuse a selection strategy that the folder of strategies does not hold."""
+    names = kind_names("ml_backend.selection.strategies")
+    if name not in names:
+        raise ValueError(f"{name!r} found; input should be one of {', '.join(names)}")
+    return name
+
+
 class SelectionOptions(Group):
     """Which tasks stand on the list of those to label next."""
 
     model_config = prefixed("select_")
 
-    strategy: str = setting(
+    strategy: Annotated[str, AfterValidator(_known_strategy)] = setting(
         "margin_diverse", "Strategy that chooses the tasks to label next; `labelloop select --help` lists them."
     )
     count: Count = setting(300, "Tasks on the list of those to label next.", ge=1, le=10_000)

@@ -10,7 +10,7 @@ from functools import cache
 from inspect import isabstract
 from typing import TypeVar
 
-__all__ = ["classes_in"]
+__all__ = ["classes_in", "kind_names"]
 
 T = TypeVar("T")
 
@@ -29,14 +29,22 @@ def classes_in(package: str, base: type[T], key: str) -> Mapping[str, type[T]]:
     return {getattr(kind, key): kind for kind in _classes(package) if issubclass(kind, base) and not isabstract(kind)}
 
 
+def kind_names(package: str) -> list[str]:
+    """Return the names of a package's modules that hold a kind each, in order, without importing one of them."""
+    return [name for name in _module_names(package) if name != "base"]
+
+
 @cache
 def _classes(package: str) -> Sequence[type]:
     """Return all classes that the modules of a package define."""
-    names = [info.name for info in pkgutil.iter_modules(importlib.import_module(package).__path__)]
-    modules = [importlib.import_module(f"{package}.{name}") for name in names]
+    modules = [importlib.import_module(f"{package}.{name}") for name in _module_names(package)]
     return [
         value
         for module in modules
         for value in vars(module).values()
         if isinstance(value, type) and value.__module__ == module.__name__
     ]
+
+
+def _module_names(package: str) -> list[str]:
+    return [info.name for info in pkgutil.iter_modules(importlib.import_module(package).__path__)]

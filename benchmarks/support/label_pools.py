@@ -65,7 +65,7 @@ class LabelPool(ABC):
         return LearnedAnswers.of(self.name, objective, features, encoded, counts)
 
     def pool(self, left: Ints, labeled: Ints, learned: LearnedAnswers | None, seed: int) -> Pool:
-        """What a strategy sees."""
+        """Return the pool that a strategy chooses from."""
         answers = [] if learned is None else [learned.expected(self.blocks(left))]
         return Pool(self.features[left], self.features[labeled], answers, seed)
 

@@ -1,4 +1,4 @@
-"""A training with SetFit in a process of its own: contrastive pairs first, then a regression on the tuned vectors.
+"""Train SetFit in a separate process: contrastive pairs first, then a regression on the tuned vectors.
 
     python -m benchmarks.support.setfit_peer ROWS.json
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ConfigurationError
+from ..plugins import kind_names
 from .app import app
 from .files import StudioExport, config_text
 from .options import AsJson, ConfigFile, OptionalProject
@@ -38,7 +39,7 @@ def select(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="margin_diverse, margin, entropy, least_confidence, diverse, typical, rare or random.",
+            help=f"One of {', '.join(kind_names('ml_backend.selection.strategies'))}.",
             show_default="LABELLOOP_SELECT_STRATEGY",
         ),
     ] = None,
@@ -65,37 +66,26 @@ def select(
         raise ConfigurationError("--push shows tasks in Label Studio; give the project: --project ID")
     if project is not None and tasks is not None:
         raise ConfigurationError("--tasks goes with --studio-export; a project's unlabeled tasks are in Label Studio")
-    if studio_export is not None and (config is None or tasks is None):
-        raise ConfigurationError("--studio-export needs --config FILE and --tasks FILE, the tasks to choose from")
     services = open_services()
-    if project is not None and push:
-        result = _pushed(services, project, strategy, count)
+    if project is not None:
+        result = (_pushed if push else _of_project)(services, project, strategy, count)
+    elif studio_export is not None and config is not None and tasks is not None:
+        from ..workflows.selecting.select import select_from_files
+
+        files = studio_export, config_text(config), tasks
+        result = select_from_files(services, *files, strategy=strategy, count=count).to_json()
     else:
-        result = _chosen(services, project, studio_export, config, tasks, strategy, count)
+        raise ConfigurationError("--studio-export needs --config FILE and --tasks FILE, the tasks to choose from")
     for sentence in result["notes"]:
         note(f"note: {sentence}")
     emit(result, as_json=as_json, lines=() if as_json else _lines(result))
 
 
-def _chosen(
-    services: "Services",
-    project: int | None,
-    studio_export: Path | None,
-    config: Path | None,
-    tasks: Path | None,
-    strategy: str | None,
-    count: int | None,
-) -> dict[str, Any]:
-    from ..workflows.selecting.select import select_from_files, select_from_project
+def _of_project(services: "Services", project: int, strategy: str | None, count: int | None) -> dict[str, Any]:
+    from ..workflows.selecting.select import select_from_project
 
-    if project is not None:
-        connected = services.database.projects.get(project)
-        selected = select_from_project(services, connected, strategy=strategy, count=count)
-    else:
-        selected = select_from_files(
-            services, studio_export or Path(), config_text(config), tasks or Path(), strategy=strategy, count=count
-        )
-    return selected.to_json()
+    connected = services.database.projects.get(project)
+    return select_from_project(services, connected, strategy=strategy, count=count).to_json()
 
 
 def _pushed(services: "Services", project: int, strategy: str | None, count: int | None) -> dict[str, Any]:

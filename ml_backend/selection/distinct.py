@@ -11,11 +11,11 @@ from ..snapshots.leakage import shingles
 __all__ = ["DistinctTexts"]
 
 JACCARD = 0.75
-"""Of words and pairs of words, see `leakage`; a bit below the leak guard's threshold, so that a word more at the end of
-a short text does not make another text of it."""
+"""The least share of common words and pairs of words of near duplicates, see `leakage`. It is a bit below the leak
+guard's threshold, so that a word more at the end of a short text does not make another text of it."""
 LIKENESS = 0.95
-"""Of vectors of the frozen base model, for typing errors and other forms of the same words: the cosine, on a scale
-where 0 is the mean over all pairs of texts, since some base models give all texts nearly the same vector."""
+"""The least cosine of the vectors of near duplicates, which finds typing errors and other forms of the same words. Its
+scale has 0 at the mean over all pairs of texts, since some base models give all texts nearly the same vector."""
 
 
 class DistinctTexts:

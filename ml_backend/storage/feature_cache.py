@@ -19,7 +19,7 @@ TEXTS_AT_ONCE = 1024
 DIGEST_BYTES = 16  # a collision among a billion texts has a chance of 1 in 10**20
 HALF_BYTES = 2
 ROW_BYTES = 100
-"""What SQLite takes for a row beside the vector."""
+"""The disk space of a row beside its vector."""
 WAIT_S = 30.0
 
 

@@ -261,8 +261,13 @@ class HeadTraining:
         def describe(step: Step) -> str:
             return f"fold {number} of {len(self._plan.folds)}, {step}"
 
-        rows = len(self._plan.folds[number - 1].train)
-        return TrainingObserver(self._meter, "comparing", rows_per_epoch=rows, describe=describe)
+        return TrainingObserver(
+            self._meter,
+            "comparing",
+            rows_per_epoch=len(self._plan.folds[number - 1].train),
+            passes=self._plan.hyperparameters.passes,
+            describe=describe,
+        )
 
     def _on_fold(self, fold: Fold, is_known: bool) -> None:
         if is_known:

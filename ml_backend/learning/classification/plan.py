@@ -15,7 +15,7 @@ from .settings import Hyperparameters, TrainingSettings
 __all__ = ["Plan"]
 
 MOST_FOLDS_WORK = 2.0
-"""Of the work of tuning: what the folds may take beside it."""
+"""The most work of all folds together, as a multiple of the work of tuning on all rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,8 +26,7 @@ class Plan:
         hyperparameters: of tuning; their epochs are the most that are trained.
         folds: of the rows that the regression learns from, to compare and calibrate on; where there are enough
             validation rows for both, only if these do not tell the methods apart. Every fold trains on all
-            descriptions as well, without adversarial passes: they would take as long again, and the tuned model that
-            is better without them is better with them.
+            descriptions as well.
         tuned: the method tried beside the regression; None where the regression alone was asked for.
         fold_epochs: passes over the rows of a fold, at most.
         stops_early: True where validation decides which epoch is kept.
@@ -89,7 +88,7 @@ class Plan:
             )
             descriptions = np.arange(len(strata), len(strata) + described)
             folds = [Fold(np.concatenate([fold.train, descriptions]), fold.scored) for fold in folds]
-            most = MOST_FOLDS_WORK * learned * hyperparameters.passes // max((len(f.train) for f in folds), default=1)
+            most = MOST_FOLDS_WORK * learned // max((len(fold.train) for fold in folds), default=1)
             folds = folds[: max(int(most), 1)]
         return cls(
             hyperparameters,
@@ -125,12 +124,15 @@ class Plan:
 
     @property
     def fold_hyperparameters(self) -> Hyperparameters:
-        """The hyperparameters of the folds' tuned models: without adversarial passes."""
-        return replace(self.hyperparameters, epochs=self.fold_epochs, adversarial_size=0.0)
+        """The hyperparameters of the folds' tuned models.
+
+        They are those of the whole training: a fold without adversarial passes prefers the regression too often.
+        """
+        return replace(self.hyperparameters, epochs=self.fold_epochs)
 
     def fold_work(self, fold: Fold) -> float:
         """Training passes, in rows, that comparing the methods on a fold takes at most."""
-        return fold.work(self.fold_epochs if self.tuned else 0, self.read_share)
+        return fold.work(self.fold_epochs * self.hyperparameters.passes if self.tuned else 0, self.read_share)
 
     def tuning_s(self, row_s: float, *, folds_alone: bool = False) -> float:
         """Seconds that tuning takes, in the folds and over all rows, at this many seconds per row and pass."""

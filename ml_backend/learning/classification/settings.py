@@ -8,7 +8,7 @@ from ..loop.settings import LoopSettings
 __all__ = ["Hyperparameters", "TrainingSettings"]
 
 LEAST_STEPS, MOST_EPOCHS = 130, 20
-"""What few rows need: they are passed over until so many steps are made, but no more often than that."""
+"""The number of steps that a tuned model makes at least, and the number of passes over few rows that limits it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,6 +243,20 @@ def _read_texts(exam: Examination) -> Finding:
     return Finding.fine(" ".join(reading.facts) or "the only text that the label config shows")
 
 
+def _labels_off(exam: Examination) -> Finding:
+    """Report labels that pre-labels must not show and that no project has: a misspelt one would be shown."""
+    off = exam.services.options.feedback.labels_off
+    projects = exam.services.database.projects.all()
+    known = {name for each in projects for served in plan_of(each).controls for name in served.control.label_values}
+    if unknown := sorted(off - known):
+        return Finding.warning(
+            f"LABELLOOP_PRELABELS_OFF names {', '.join(map(repr, unknown))}, which no connected project has as a label",
+            "write the labels as the label config does, and restart `labelloop serve`",
+        )
+    own = {name for served in plan_of(exam.project).controls for name in served.control.label_values}
+    return Finding.fine(f"pre-labels hide {', '.join(sorted(off & own)) or 'no label'}")
+
+
 def _prelabels(exam: Examination) -> Finding:
     """Ask the running backend for pre-labels of tasks that are not blind. It stores nothing."""
     plan = plan_of(exam.project)
@@ -304,6 +318,7 @@ CHECKS = (
     Check("events", _events, needs=("project", "connected")),
     Check("answers", _answers, needs=("connected",), fix="train again, which makes a snapshot: `labelloop train`"),
     Check("read_texts", _read_texts, needs=("project", "label_config", "connected")),
+    Check("labels_off", _labels_off, needs=("label_config", "connected")),
     Check("task_texts", _task_texts, needs=("project", "label_config", "connected")),
     Check("prelabels", _prelabels, needs=("label_config", "connected", "versions")),
 )

@@ -1,6 +1,7 @@
 """Lists of tasks: what is drawn, what is held out, and near duplicates."""
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def doubts(count: int) -> list[ExpectedAnswers]:
 
 
 def chosen(
-    texts: list[str], count: int, *, held_out: int = 0, random_share: float = 0.0, **more: object
+    texts: list[str], count: int, *, held_out: int = 0, random_share: float = 0.0, labeled_texts: Sequence[str] = ()
 ) -> list[ChosenText]:
     """Choices of the least confident; the last texts are held out."""
     pool = Pool(directions(len(texts)), NOTHING_LABELED, doubts(len(texts)), seed=3)
@@ -35,7 +36,7 @@ def chosen(
         count,
         held_out=np.arange(len(texts)) >= len(texts) - held_out,
         random_share=random_share,
-        **more,  # type: ignore[arg-type]
+        labeled_texts=labeled_texts,
     )
 
 

@@ -1,10 +1,11 @@
-"""What each strategy puts first, in pools made by hand."""
+"""Strategies put the right texts first, in pools made by hand."""
 
 import numpy as np
 import pytest
 
 from ml_backend.arrays import Floats2d, Ints
 from ml_backend.errors import ConfigurationError
+from ml_backend.plugins import kind_names
 from ml_backend.selection.pool import ExpectedAnswers, Pool
 from ml_backend.selection.strategies.base import SelectionStrategy
 
@@ -107,3 +108,7 @@ def test_a_strategy_that_compares_labels_refuses_spans_and_names_those_that_do_n
 def test_an_unknown_strategy_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigurationError, match=r"'best' found; wanted one of diverse, entropy"):
         SelectionStrategy.named("best")
+
+
+def test_a_strategy_is_named_like_its_file() -> None:
+    assert list(SelectionStrategy.all()) == kind_names("ml_backend.selection.strategies")

@@ -305,3 +305,9 @@ def test_a_control_that_cannot_be_served_is_named_with_what_to_do(loop: Loop) ->
     message = "<Rating name='stars'> is of a kind that stays in Label Studio"
     fix = "docs/label-configs.md says how to write what is served"
     loop.assert_finding("label_config", State.WARNING, message, fix)
+
+
+def test_a_label_that_no_project_has_cannot_be_hidden(loop: Loop) -> None:
+    misspelt = dataclasses.replace(loop, services=with_settings(loop.services, prelabels_off="Billing, Refnds"))
+
+    misspelt.assert_finding("labels_off", State.WARNING, "'Refnds'", "as the label config does")

@@ -1,4 +1,4 @@
-"""What the report says of its figures."""
+"""The report puts its figures into words."""
 
 from typing import Any
 

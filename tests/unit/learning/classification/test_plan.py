@@ -75,9 +75,9 @@ def test_the_work_is_bounded_by_the_settings() -> None:
 
     (fold,) = plan.folds
     assert (len(fold.train), len(fold.scored)) == (30, 30)
-    # 300 rows embedded, as many epochs over 30 rows as over all of them, 30 rows scored, then all, twice a step.
+    # 300 rows embedded, as many epochs over 30 rows as over all of them, 30 rows scored, then all; a step reads twice.
     epochs = plan.hyperparameters.epochs
-    assert plan.work == pytest.approx(300 / 3 + 30 * epochs + 30 / 3 + 300 * 2 * epochs)
+    assert plan.work == pytest.approx(300 / 3 + 30 * 2 * epochs + 30 / 3 + 300 * 2 * epochs)
 
 
 def test_rows_that_are_each_alone_in_their_class_give_no_folds() -> None:
@@ -97,22 +97,22 @@ PLAN = Plan(
     learned=100,
     validation=0,
 )
-# Of an adversarial training in 5 epochs: the folds have 2 * (400 + 20 / 3) passes, the rest 1000.
+# Of an adversarial training in 5 epochs: the folds have 2 * (800 + 20 / 3) passes, the rest 1000.
 
 
 def test_adversarial_passes_take_as_long_again() -> None:
     plain = replace(PLAN, hyperparameters=Hyperparameters(epochs=5))
 
-    assert PLAN.tuning_s(0.01) == pytest.approx(18.133, abs=1e-3)
-    assert PLAN.tuning_s(0.01, folds_alone=True) == pytest.approx(8.133, abs=1e-3)
+    assert PLAN.tuning_s(0.01) == pytest.approx(26.133, abs=1e-3)
+    assert PLAN.tuning_s(0.01, folds_alone=True) == pytest.approx(16.133, abs=1e-3)
     assert plain.tuning_s(0.01) == pytest.approx(13.133, abs=1e-3)
 
 
 @pytest.mark.parametrize(
     ("left_s", "folds", "adversarial_size", "epochs", "cuts"),
     [
-        (18.2, 2, 0.1, 5, ()),
-        (18.0, 1, 0.1, 5, ("1 fold instead of 2",)),
+        (26.2, 2, 0.1, 5, ()),
+        (26.0, 1, 0.1, 5, ("1 fold instead of 2",)),
         (14.0, 1, 0.0, 5, ("1 fold instead of 2", "no adversarial passes")),
         (9.0, 1, 0.0, 4, ("1 fold instead of 2", "no adversarial passes", "4 epochs instead of 5")),
         (2.0, 1, 0.0, 1, ("1 fold instead of 2", "no adversarial passes", "1 epoch instead of 5")),
