@@ -96,6 +96,15 @@ class SelectionRepository(Repository):
             ways |= {row["task_id"]: SelectedBy(row["selected_by"]) for row in self._rows(statement)}
         return ways
 
+    def strategies(self, project_id: int) -> Mapping[int, str]:
+        """Return the strategy that chose a task last, by task, of all tasks that ever stood on the list."""
+        statement = (
+            select(selections.c.task_id, selections.c.strategy)
+            .where(selections.c.project_id == project_id)
+            .order_by(selections.c.id)
+        )
+        return {row["task_id"]: row["strategy"] for row in self._rows(statement)}
+
     def listed_since(self, project_id: int) -> datetime | None:
         """Return when the newest task was put on the list; None where there is no list."""
         statement = select(func.max(selections.c.selected_at)).where(selections.c.project_id == project_id, IS_LISTED)

@@ -144,7 +144,7 @@ class _Reporter:
             "controls": controls,
             "annotators": self._annotators(costs["by_annotator"]),
             "flags": [asdict(each) for each in precision_table(services, project)] if project else [],
-            "strategies": strategies_to_json(frozen[0], seed=services.options.seed) if frozen else [],
+            "strategies": self._strategies(frozen[0]) if frozen else [],
             "warnings": list(self.snapshot.manifest.warnings),
         }
         return body | {"advice": advice(body)}
@@ -193,6 +193,11 @@ class _Reporter:
             "forecast_words": forecast_sentence(control, currency),
             "next_words": next_sentence(control, currency),
         }
+
+    def _strategies(self, rows: FrozenRows) -> list[dict[str, Any]]:
+        project, selections = self.project, self.services.database.selections
+        strategies = selections.strategies(project.id) if project else {}
+        return strategies_to_json(rows, strategies, seed=self.services.options.seed)
 
     def _annotators(self, costs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Return what each annotator's labels took, and how often others gave the same answer."""

@@ -1,6 +1,6 @@
 """Round by round: how many labels there were, what they took, and how good the model was that they gave."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,47 +106,44 @@ def lead_of(
     return np.asarray(resampled[:, 1] - resampled[:, 0], dtype=np.float64)
 
 
-def strategies_to_json(rows: FrozenRows, *, seed: int) -> list[dict[str, Any]]:
-    """Return what rows taught that were chosen otherwise, each against as many that chance chose, as JSON objects.
+def strategies_to_json(rows: FrozenRows, strategies: Mapping[int, str], *, seed: int) -> list[dict[str, Any]]:
+    """Return what rows taught that a strategy chose, each strategy against as many that chance chose, as JSON objects.
 
     Both models learn from the same random rows as well, so that none lacks what chance alone brings.
+
+    Args:
+        strategies: by task, of those that labelloop chose; what Label Studio's own sampling chose is called active.
     """
     rng = np.random.default_rng(seed)
-    origins = np.array([row.provenance.selected_by for row, _ in rows.rows])
-    random = rng.permutation(np.flatnonzero(~rows.is_held_out & (origins == SelectedBy.RANDOM)))
+    ways = np.array([_way(row, strategies) for row, _ in rows.rows])
+    random = rng.permutation(np.flatnonzero(~rows.is_held_out & (ways == SelectedBy.RANDOM)))
     base, yardstick = random[: len(random) // 2], random[len(random) // 2 :]
     scored = np.flatnonzero(rows.is_held_out)
     compared = []
-    for origin in (SelectedBy.ACTIVE, SelectedBy.SUSPECT):
-        own = rng.permutation(np.flatnonzero(~rows.is_held_out & (origins == origin)))
+    for way in sorted({*ways.tolist()} - {SelectedBy.RANDOM, SelectedBy.UNKNOWN}):
+        own = rng.permutation(np.flatnonzero(~rows.is_held_out & (ways == way)))
         count = min(len(own), len(yardstick), MOST_STRATEGY_ROWS)
         if count < LEAST_STRATEGY_ROWS or len(scored) < LEAST_BLIND_ROWS:
             continue
-        answers = [
-            rows.answers([rows.fold(np.concatenate([base, each[:count]]), scored)], [len(base) + count], in_order=True)[
-                0
-            ]
-            for each in (yardstick, own)
-        ]
+        trains = [np.concatenate([base, each[:count]]) for each in (yardstick, own)]
+        answers = [rows.answers([rows.fold(train, scored)], [len(train)], in_order=True)[0] for train in trains]
         scores = rows.scores(answers, scored)
-        difference = scores.resampled[:, 1] - scores.resampled[:, 0]
+        low, high = np.quantile(scores.resampled[:, 1] - scores.resampled[:, 0], [0.025, 0.975])
         compared.append(
             {
-                "strategy": str(origin),
+                "strategy": way,
                 "rows": count,
                 "score": round(float(scores.values[1]), 4),
                 "random_score": round(float(scores.values[0]), 4),
-                "difference": [
-                    round(float(each), 4)
-                    for each in (
-                        np.quantile(difference, 0.025),
-                        scores.values[1] - scores.values[0],
-                        np.quantile(difference, 0.975),
-                    )
-                ],
+                "difference": [round(float(each), 4) for each in (low, scores.values[1] - scores.values[0], high)],
             }
         )
     return compared
+
+
+def _way(row: Row, strategies: Mapping[int, str]) -> str:
+    way = row.provenance.selected_by
+    return strategies.get(row.task_id, str(way)) if way is SelectedBy.ACTIVE else str(way)
 
 
 class _Rounds:

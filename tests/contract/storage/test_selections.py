@@ -34,3 +34,11 @@ def test_what_left_the_list_can_come_back(database: Database) -> None:
     assert database.selections.listed(7) == [FIRST, SECOND]
     database.selections.end(7, [5, 6])
     assert database.selections.listed_since(7) is None
+
+
+def test_the_last_strategy_that_chose_a_task_is_known_ever_after(database: Database) -> None:
+    database.selections.put(7, [FIRST, SECOND])
+    database.selections.end(7, [5, 6])
+    database.selections.put(7, [replace(FIRST, strategy="rare")])
+    assert database.selections.strategies(7) == {5: "rare", 6: "random"}
+    assert database.selections.strategies(8) == {}
