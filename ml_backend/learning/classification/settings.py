@@ -30,7 +30,7 @@ class TrainingSettings(LoopSettings):
         adversarial_size: every step also sees its batch with the word vectors moved to where the loss rises fastest,
             all of a text's together by this share of one vector's length; that doubles its time, 0 leaves it out.
         epochs: passes over the train rows.
-        head_scale: the head of a single choice starts as this multiple of the class means.
+        head_scale: the head of a single choice starts as this multiple of the class means; 0: as the regression.
         batch_size: rows per step.
         least_validation_rows: under this many validation rows the methods are compared by folds inside train.
         folds: number of such folds.
@@ -52,7 +52,7 @@ class TrainingSettings(LoopSettings):
     head_learning_rate: float | None = None
     adversarial_size: float | None = None
     epochs: int | None = None
-    head_scale: float = 20.0
+    head_scale: float | None = None
     batch_size: int | None = None
     least_validation_rows: int = 200
     folds: int = 5
@@ -62,7 +62,7 @@ class TrainingSettings(LoopSettings):
 
     def __post_init__(self) -> None:
         LoopSettings.__post_init__(self)  # super() does not work in a dataclass with slots
-        self._check("0 or more", lambda value: 0 <= value < float("inf"), "description_weight", "adversarial_size")
+        self._check("0 or more", lambda value: 0 <= value < float("inf"), "description_weight", "adversarial_size", "head_scale")
         self._check("2 or more", lambda value: value >= 2, "folds")
         self._check("1 or more", lambda value: value >= 1, "epochs")
         self._check_above_zero(
@@ -73,7 +73,6 @@ class TrainingSettings(LoopSettings):
             "adapter_learning_rate",
             "full_learning_rate",
             "head_learning_rate",
-            "head_scale",
             "batch_size",
             "least_validation_rows",
             "fold_rows",
@@ -100,6 +99,7 @@ class Hyperparameters:
     head_learning_rate: float = 1e-2
     batch_size: int = 32
     adversarial_size: float = 0.0
+    head_scale: float = 0.0
 
     @property
     def passes(self) -> int:

@@ -19,7 +19,7 @@ from ...models.text.pooling import Pooling
 from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 from ...plugins import classes_in
-from ..classification.settings import Hyperparameters, TrainingSettings
+from ..classification.settings import Hyperparameters
 from ..rows.data import LabeledTexts
 from ..rows.encoded import EncodedRows
 
@@ -96,10 +96,15 @@ class Objective(ABC):
         regression: Head,
         _features: Floats2d,
         _encoded: EncodedRows,
-        _settings: TrainingSettings,
         /,
+        *,
+        scale: float,
     ) -> Head:
-        """Return the head that a tuned model starts from: here, the regression on the same rows."""
+        """Return the head that a tuned model starts from: here, the regression on the same rows.
+
+        Args:
+            scale: the hyperparameter `head_scale`.
+        """
         return regression
 
     @abstractmethod

@@ -25,7 +25,7 @@ from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 from ..classification.pooled_regression import Loss
 from ..classification.regression import NEVER, class_mean_head, fit_regression
-from ..classification.settings import Hyperparameters, TrainingSettings
+from ..classification.settings import Hyperparameters
 from ..rows.data import LabeledTexts
 from ..rows.encoded import EncodedRows
 from .whole_texts import WholeTextObjective
@@ -38,6 +38,11 @@ __all__: list[str] = []
 ADJUSTMENT = 0.5
 """The power of a label's share of the rows that is taken off: 0 is best for accuracy, 1 where labels are equally
 frequent in what is asked about. Half was best or nearly so on texts whose labels are as skewed as those of the rows."""
+
+
+CLASSES_BY_MEANS = 30
+"""The number of classes up to which the head starts from their means, where rows are few. Measured at up to 15 classes,
+where the means are better or equal, and at 77, where the regression is: see the decision on training time."""
 
 
 class SoftmaxObjective(WholeTextObjective):
@@ -75,10 +80,16 @@ class SoftmaxObjective(WholeTextObjective):
         return np.array([index[target] for target in targets], dtype=np.int64)
 
     def hyperparameters(self, _method: Method | None, rows: int, /) -> Hyperparameters:
-        """Two epochs of many rows; more of few rows, with adversarial passes."""
-        many = Hyperparameters(epochs=2)
+        """Two epochs of many rows; more of few rows, with adversarial passes and a head that starts with less certainty.
+
+        A regression separates few rows so well that their loss, and all that could be learned from it, is next to 0.
+        Of many classes the means of similar ones lie too close together, and the regression is the better start.
+        """
+        many = Hyperparameters(epochs=2, head_scale=20.0)
         few = many.with_enough_steps(rows)
-        return many if few == many else replace(few, adversarial_size=0.35)
+        if few == many:
+            return many
+        return replace(few, adversarial_size=0.35, head_scale=10.0 if len(self.labels) <= CLASSES_BY_MEANS else 0.0)
 
     def plain_regression(self, features: Floats2d, encoded: EncodedRows, *, c: float, max_iterations: int) -> Head:
         return fit_regression(
@@ -95,21 +106,19 @@ class SoftmaxObjective(WholeTextObjective):
         regression: Head,
         features: Floats2d,
         encoded: EncodedRows,
-        settings: TrainingSettings,
         /,
+        *,
+        scale: float,
     ) -> Head:
-        """The class means, or the regression where one piece of a long text may decide.
-
-        A regression separates few rows so well that their loss, and all that could be learned from it, is next to 0.
-        """
-        if self.pooling is not Pooling.MEAN and encoded.tokenised.has_windows:
+        """The class means times `scale`, or the regression: where that is 0, or one piece of a long text may decide."""
+        if not scale or (self.pooling is not Pooling.MEAN and encoded.tokenised.has_windows):
             return regression
         return class_mean_head(
             pooled_features(features, encoded.tokenised),
             np.asarray(encoded.codes, dtype=np.int64),
             encoded.unit_weights,
             classes=len(self.labels),
-            scale=settings.head_scale,
+            scale=scale,
         )
 
     def pooled_loss(self, encoded: EncodedRows) -> Loss:

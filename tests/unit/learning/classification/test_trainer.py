@@ -52,10 +52,20 @@ def test_the_best_epoch_on_validation_is_the_one_that_is_kept(encoder: TextEncod
 
 
 def test_the_head_of_single_choices_starts_as_class_means_and_others_as_the_regression(encoder: TextEncoder) -> None:
-    np.testing.assert_allclose(np.linalg.norm(Bench(encoder, FAST).first_head.weight, axis=1), 20, rtol=1e-4)
-    for head in ("sigmoid", "tags"):
-        other = Bench(encoder, FAST, head)
+    for settings, length in ((FAST, 10), (replace(FAST, head_scale=7.0), 7)):
+        means = Bench(encoder, settings).first_head.weight
+        np.testing.assert_allclose(np.linalg.norm(means, axis=1), length, rtol=1e-4)
+    for head, settings in (("sigmoid", FAST), ("tags", FAST), ("softmax", replace(FAST, head_scale=0.0))):
+        other = Bench(encoder, settings, head)
         np.testing.assert_array_equal(other.first_head.weight, other.regression.weight)
+
+
+def test_few_rows_of_many_classes_start_as_the_regression() -> None:
+    def scale(classes: int, rows: int) -> float:
+        labels = tuple(f"label {number}" for number in range(classes))
+        return Objective.of("softmax", labels).hyperparameters(Method.LORA, rows).head_scale
+
+    assert (scale(30, 1000), scale(31, 1000), scale(31, 5000)) == (10, 0, 20)
 
 
 @pytest.mark.parametrize("head", LINEAR_HEADS)
