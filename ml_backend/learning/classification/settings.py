@@ -62,7 +62,8 @@ class TrainingSettings(LoopSettings):
 
     def __post_init__(self) -> None:
         LoopSettings.__post_init__(self)  # super() does not work in a dataclass with slots
-        self._check("0 or more", lambda value: 0 <= value < float("inf"), "description_weight", "adversarial_size", "head_scale")
+        not_negative = ("description_weight", "adversarial_size", "head_scale")
+        self._check("0 or more", lambda value: 0 <= value < float("inf"), *not_negative)
         self._check("2 or more", lambda value: value >= 2, "folds")
         self._check("1 or more", lambda value: value >= 1, "epochs")
         self._check_above_zero(

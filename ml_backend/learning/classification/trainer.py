@@ -58,7 +58,7 @@ class Trainer:
             features: of the encoded rows' pieces, from the frozen encoder.
             regression: the regression's head on the same rows.
         """
-        return self.objective.first_head(regression, features, encoded, scale=self.hyperparameters.head_scale)
+        return self.objective.first_head(regression, features, encoded, self.hyperparameters.head_scale)
 
     def trimmed(self, encoded: EncodedRows, features: Floats2d, regression: Head) -> EncodedRows:
         """Return the rows as a tuned model learns them: of long texts the sentences that tell most.

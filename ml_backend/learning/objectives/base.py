@@ -96,14 +96,13 @@ class Objective(ABC):
         regression: Head,
         _features: Floats2d,
         _encoded: EncodedRows,
+        _scale: float,
         /,
-        *,
-        scale: float,
     ) -> Head:
         """Return the head that a tuned model starts from: here, the regression on the same rows.
 
         Args:
-            scale: the hyperparameter `head_scale`.
+            _scale: the hyperparameter `head_scale`.
         """
         return regression
 

@@ -80,7 +80,7 @@ class SoftmaxObjective(WholeTextObjective):
         return np.array([index[target] for target in targets], dtype=np.int64)
 
     def hyperparameters(self, _method: Method | None, rows: int, /) -> Hyperparameters:
-        """Two epochs of many rows; more of few rows, with adversarial passes and a head that starts with less certainty.
+        """Two epochs of many rows; more of few, with adversarial passes and a head that starts with less certainty.
 
         A regression separates few rows so well that their loss, and all that could be learned from it, is next to 0.
         Of many classes the means of similar ones lie too close together, and the regression is the better start.
@@ -106,9 +106,8 @@ class SoftmaxObjective(WholeTextObjective):
         regression: Head,
         features: Floats2d,
         encoded: EncodedRows,
-        /,
-        *,
         scale: float,
+        /,
     ) -> Head:
         """The class means times `scale`, or the regression: where that is 0, or one piece of a long text may decide."""
         if not scale or (self.pooling is not Pooling.MEAN and encoded.tokenised.has_windows):
