@@ -9,9 +9,9 @@ the demo are always there.
 For every seed the rows are put in a random order and some are kept apart. The truth is the mean over the seeds of the
 curve of regressions on the first m rows, scored on the rows kept apart, made monotone. At every cut point, the forecast
 of `labelloop report` sees the first n rows alone. It is asked for the score that n times a random factor from 1.2 to 4
-rows really reach, and is right where its interval holds that number of rows. An interval without an upper end is counted
-apart. The likeliest number is compared with the guess that any target takes twice as many rows. Seeds below 100 were
-used to choose the constants of `measuring/learning_curve.py` and of the report's forecast.
+rows really reach, and is right where its interval holds that number of rows. An interval without an upper end is
+counted apart. The likeliest number is compared with the guess that any target takes twice as many rows. Seeds below 100
+were used to choose the constants of `measuring/learning_curve.py` and of the report's forecast.
 """
 
 import argparse

@@ -126,7 +126,8 @@ class CurveForecast:
         """Return the curve, the forecast for a target, and what the next labels buy, as a JSON object."""
         total = self._curve.rows_to(target - self._lead) * self._labels_per_row
         low, high = np.quantile(total, FORECAST_ENDS, method="inverted_cdf").tolist()
-        more = [max(each - self._labels, 0.0) for each in (low, self._likeliest(total), high)]
+        likeliest = min(max(self._likeliest(total), low), high)
+        more = [max(each - self._labels, 0.0) for each in (low, likeliest, high)]
         wanted = [round(each) if each <= MOST_TIMES * self._labels else None for each in more]
         gain = np.quantile(self.score_at(self._labels + NEXT_LABELS) - self.score_at(self._labels), INTERVAL)
         hours = price.hours(NEXT_LABELS)
