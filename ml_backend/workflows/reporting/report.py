@@ -30,6 +30,11 @@ from .work import LabelWork, WorkTimes, work_in_events, work_in_rows
 if TYPE_CHECKING:
     from ...models.text.torch_encoder import TextEncoder
 
+NO_CURVE_OF_TEXTS = (
+    "it is answered with a text, and its learning curve would take a long training per point; "
+    "`labelloop models compare` says how much better one version writes than another"
+)
+
 __all__ = ["report_on_export", "report_on_project", "write_report"]
 
 
@@ -118,7 +123,7 @@ class _Reporter:
         costs = times.to_json(options.expert_hour_price)
         # Skipped tasks, second looks and further annotators of a task are part of what a reviewed task takes.
         price = LabelPrice(costs["human_s"] / len(self.labeled) if costs["human_s"] else float("nan"), options)
-        controls, frozen = self._controls(plan, price, target)
+        controls, frozen, without_curve = self._controls(plan, price, target)
         rounds = []
         if project is not None:
             test = [row for row, split in self.rows if split is Split.TEST]
@@ -142,6 +147,7 @@ class _Reporter:
             "rounds_are_versions": is_by_version,
             "forecast": controls[0]["forecast"] if controls else None,
             "controls": controls,
+            "without_curve": without_curve,
             "annotators": self._annotators(costs["by_annotator"]),
             "flags": [asdict(each) for each in precision_table(services, project)] if project else [],
             "strategies": self._strategies(frozen[0]) if frozen else [],
@@ -151,24 +157,27 @@ class _Reporter:
 
     def _controls(
         self, plan: ServingPlan, price: LabelPrice, target: float | None
-    ) -> tuple[list[dict[str, Any]], list[FrozenRows]]:
-        """Return what is known of each control that is answered with labels, and the rows that tell it."""
+    ) -> tuple[list[dict[str, Any]], list[FrozenRows], list[dict[str, str]]]:
+        """Return what is known of each control, the rows that tell it, and why the others have no learning curve."""
+        controls: list[dict[str, Any]] = []
+        frozen: list[FrozenRows] = []
+        writing = [served.name for served in plan.controls if served not in plan.labeled]
+        without_curve = [{"control": name, "reason": NO_CURVE_OF_TEXTS} for name in writing]
         if not plan.labeled:
-            return [], []
+            return controls, frozen, without_curve
         from ...models.text.torch_encoder import TextEncoder
 
         encoder = TextEncoder.load(self.services.options.models.base_model)
-        controls, frozen = [], []
         for served in plan.labeled:
             try:
                 rows = self._frozen(served, encoder)
                 control = self._control(plan, rows, price, target)
             except ValueError as error:
-                self.report(Progress(0.5, "learning", f"{served.name}: {error}"))
+                without_curve.append({"control": served.name, "reason": str(error)})
                 continue
             controls.append(control)
             frozen.append(rows)
-        return controls, frozen
+        return controls, frozen, without_curve
 
     def _frozen(self, served: ServedControl, encoder: "TextEncoder") -> FrozenRows:
         from ...models.graphs.store import GraphStore

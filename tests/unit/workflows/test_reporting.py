@@ -157,8 +157,11 @@ def test_a_second_look_is_work_apart_from_the_first(services: Services) -> None:
     changed = services.studio.update_annotation(annotation["id"], {"result": choice("Shipping"), "lead_time": 12.0})
     receive(services, parse_webhook(services.studio.event("ANNOTATION_UPDATED", changed["id"])))
 
-    costs = report_on_project(services, project)["costs"]
+    report = report_on_project(services, project)
+    costs = report["costs"]
 
+    (without,) = report["without_curve"]
+    assert without["reason"] == "1 rows of 1 labels found; a learning curve takes 40"
     assert (costs["labels"], costs["second_looks"]) == (1, 1)
     assert (costs["human_s"], costs["second_looks_s"]) == (12.0, 7.0)
 
@@ -183,3 +186,25 @@ def test_hostile_texts_and_labels_of_an_export_are_shown_as_they_are(services: S
     assert "49" not in page.partition("<blockquote")[2].partition("</blockquote>")[0]
     assert report["costs"]["without_time"] == 120
     assert report["prelabels"] is None
+
+
+def test_a_text_area_is_named_as_having_no_forecast(services: Services, tmp_path: Path) -> None:
+    config = CONFIG.replace("</View>", '<TextArea name="reply" toName="text" required="true"/></View>')
+    written = {"from_name": "reply", "to_name": "text", "type": "textarea", "value": {"text": ["We look into it."]}}
+    tasks = [
+        {
+            "id": number,
+            "data": {"text": ticket.text},
+            "annotations": [{"id": number, "completed_by": 1, "result": [*choice(ticket.label), written]}],
+        }
+        for number, ticket in enumerate(load_tickets()[:120], start=1)
+    ]
+    export = tmp_path / "export.json"
+    export.write_text(json.dumps(tasks), encoding="utf-8")
+
+    report = report_on_export(services, export, config)
+    page = write_report(report, tmp_path / "out").html.read_text(encoding="utf-8")
+
+    assert [control["control"] for control in report["controls"]] == ["category"]
+    assert [each["control"] for each in report["without_curve"]] == ["reply"]
+    assert "has no forecast: it is answered with a text" in page
