@@ -80,7 +80,7 @@ class Cut:
 
     @property
     def guess_error(self) -> float:
-        """Of twice as many rows, as a share of the true number."""
+        """The error of the guess that twice as many rows suffice, as a share of the true number."""
         return abs(2 * self.rows - self.truth) / self.truth
 
     @property
