@@ -39,7 +39,7 @@ JOB_S = 900.0
 
 @dataclass
 class Annotations:
-    """What the annotator did.
+    """The record of the annotator's work.
 
     Attributes:
         disagreed: for every pre-label shown, whether the annotator would have answered something else.
