@@ -65,6 +65,7 @@ def _lines(report: Mapping[str, Any], page: Path) -> "Iterator[str | Table]":
     for control in report["controls"]:
         yield control["forecast_words"]
         yield control["next_words"]
+    yield from (f"{each['control']} has no forecast: {each['reason']}." for each in report["without_curve"])
     yield from report["advice"]
     rows = [
         (

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 NO_CURVE_OF_TEXTS = (
     "it is answered with a text, and its learning curve would take a long training per point; "
-    "`labelloop models compare` says how much better one version writes than another"
+    "labelloop models compare says how much better one version writes than another"
 )
 
 __all__ = ["report_on_export", "report_on_project", "write_report"]
