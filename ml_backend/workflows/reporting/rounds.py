@@ -64,14 +64,11 @@ def rounds_by_version(
 
 
 def rounds_by_time(rows: FrozenRows, times: WorkTimes, *, saved_s: float | None) -> list[dict[str, Any]]:
-    """Return rounds for labels that no version was trained on: regressions on the first labels, ever more of them.
-
-    There are none where labels carry no times, since nobody knows which came first.
-    """
+    """Return rounds for labels that no version was trained on: regressions on the first labels, ever more of them."""
     moments = [Annotation.time_of(row.provenance.reviewed_at) for row, _ in rows.rows]
     order = np.array(sorted(range(len(moments)), key=lambda i: moments[i]), dtype=np.int64)
     train, scored = order[~rows.is_held_out[order]], np.flatnonzero(rows.is_held_out)
-    if min(len(scored), len(train)) < LEAST_BLIND_ROWS or len(set(moments)) == 1:
+    if len(scored) < LEAST_BLIND_ROWS or len(train) < LEAST_BLIND_ROWS:
         return []
     least = max(LEAST_BLIND_ROWS, len(train) // 10)
     sizes = np.unique(np.round(np.geomspace(least, len(train), 6)).astype(int)).tolist()
