@@ -32,7 +32,7 @@ from ml_backend.domain.example import Target
 from ml_backend.domain.model import Method
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.rows.data import TrainingData
-from ml_backend.measuring.certificates import Certificate, e_values, missing_rows, threshold_sequence
+from ml_backend.measuring.certificates import Certificate, e_values, missing_rows
 
 LIMITS = (0.01, 0.02, 0.05)
 DELTA = 0.05
@@ -114,6 +114,11 @@ class Answers:
     def __len__(self) -> int:
         return len(self.scores)
 
+    @property
+    def pair(self) -> tuple[np.ndarray, np.ndarray]:
+        """As the package takes them."""
+        return self.scores, self.losses
+
     def take(self, rows: np.ndarray) -> "Answers":
         """These rows."""
         return Answers(self.scores[rows], self.losses[rows])
@@ -129,8 +134,7 @@ Rule = Callable[[Answers, Answers, float], float | None]
 
 def certified(validation: Answers, blind: Answers, limit: float) -> float | None:
     """The threshold that is certified."""
-    sequence = threshold_sequence(validation.scores, validation.losses, rows=len(blind), limit=limit, delta=DELTA)
-    found = Certificate.of(blind.scores, blind.losses, sequence, limit=limit, delta=DELTA)
+    found = Certificate.of(validation.pair, blind.pair, limit=limit, delta=DELTA)
     return found.threshold if found else None
 
 
@@ -202,7 +206,7 @@ def compare_rules(name: str, validation: Answers, test: Answers, count: int) -> 
             nothing = np.mean(np.array(covered) == 0)
             shares = f"{np.mean(covered):.1%}, {np.median(covered):.1%}"
             print(f"| {limit:.0%} | {rule_name} | {np.mean(exceeded):.1%} | {shares} | {nothing:.1%} |", flush=True)
-        plan = missing_rows(validation.scores, validation.losses, rows=len(test) // 2, limit=limit, delta=DELTA)
+        plan = missing_rows(validation.pair, rows=len(test) // 2, limit=limit, delta=DELTA)
         print(f"| | forecast | | {'never' if plan is None else f'{plan[1]:.0%} with {plan[0]} more rows'} | |")
 
 

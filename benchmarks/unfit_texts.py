@@ -55,10 +55,14 @@ def train_draw(folder: Path, file: Path, seed: int, *, held_out: int, per_class:
             texts = [text for text, _ in rows[split]]
             tokenised = model.read(texts)
             vectors = model.encoder.vectors(tokenised)
+            logits = model.decoder.logits(model.head, vectors, tokenised)
+            answers = model.decoder.answers(logits, tokenised)
             arrays |= {
                 f"{split}_tuned": vectors,
                 f"{split}_frozen": frozen.embed(texts),
-                f"{split}_logits": model.decoder.logits(model.head, vectors, tokenised),
+                f"{split}_logits": logits,
+                f"{split}_scores": np.array([answer.score for answer in answers]),
+                f"{split}_answers": np.array([labels.index(str(answer.target)) for answer in answers]),
                 f"{split}_labels": np.array(
                     [-1 if label in unknown else labels.index(label) for _, label in rows[split]]
                 ),
