@@ -10,6 +10,7 @@ from .example import Part, Target
 
 __all__ = [
     "GREATEST_SEED",
+    "LIFETIME_ERROR",
     "GateDecision",
     "Method",
     "ModelVersion",
@@ -21,6 +22,8 @@ __all__ = [
 
 
 COLD_START = "-cold-start-"
+LIFETIME_ERROR = 0.05
+"""The chance that any gate of a project ever promotes a version that is not better stays at most this."""
 GREATEST_SEED = 2**32 - 1
 """The largest seed that NumPy's generators accept."""
 
@@ -117,7 +120,11 @@ class GateDecision:
         rows: test rows that both were scored on.
         champion_score: of what serves now (the cold start before the first model).
         lower_bound: lower end of the one-sided interval of the difference; None where it was not computed.
-        earlier_gates: how many gates this test set has already decided.
+        confidence: of that interval: what the project's budget of error left to this gate.
+        margin: by how much the challenger may be worse; 0: it must be better.
+        error_spent: chance that a gate of the project, this one included, has promoted a version that was not better;
+            None for gates that were held before it was kept.
+        earlier_gates: how many gates were held before this one.
     """
 
     promote: bool
@@ -130,10 +137,17 @@ class GateDecision:
     challenger_score: float
     difference: float
     lower_bound: float | None
-    confidence: float
+    confidence: float | None
+    margin: float = 0.0
+    error_spent: float | None = None
     earlier_gates: int = 0
     warnings: tuple[str, ...] = ()
     metric: str = "macro-F1"
+
+    @property
+    def spending(self) -> str | None:
+        """How much of the project's budget of error is spent; None for gates that were held before there was one."""
+        return None if self.error_spent is None else f"{self.error_spent:.4f} of {LIFETIME_ERROR}"
 
 
 class PromotionState(StrEnum):
