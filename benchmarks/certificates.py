@@ -15,11 +15,13 @@ other: errors that one half lacks the other has. So the answers to all test rows
 well: the promise is about the rows that both halves are drawn from. Beside the certificate: a plain cut,
 which accepts what has a calibrated confidence of 1 - limit; and the fixed sequence of thresholds as Learn-then-Test
 (Angelopoulos et al. 2021) publishes it, from the strictest on, with p-values by Hoeffding and by Hoeffding and Bentkus.
+Certificates by label are compared in the same way, and the streams are audited with and without a shift.
 """
 
 import argparse
 import json
 import random
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -35,11 +37,12 @@ from ml_backend.domain.example import Target
 from ml_backend.domain.model import Method
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.rows.data import TrainingData
-from ml_backend.measuring.certificates import Certificate, e_values, missing_rows
+from ml_backend.measuring.certificates import Certificate, _p_value, _sequence, e_values, missing_rows
 
 LIMITS = (0.01, 0.02, 0.05)
 DELTA = 0.05
 SPLITS = ("validation", "test")
+TOPICS = ("top_up", "transfer", "card", "cash", "exchange")
 VALIDATION_SHARE = 0.1
 UNSEEN_SHARE = 0.2
 FIRST_TEST_FOLD = 10
@@ -89,6 +92,7 @@ class Task:
                 pairs = [(answer.target, target) for answer, (_, target) in zip(answers, asked, strict=True)]
                 arrays[f"{name}_scores"] = np.array([answer.score for answer in answers])
                 arrays[f"{name}_losses"] = np.array([answer != target for answer, target in pairs], dtype=np.bool_)
+                arrays[f"{name}_answers"] = np.array([str(answer) for answer, _ in pairs])
                 if self.head == "sigmoid":
                     arrays[f"{name}_shares"] = np.array([_share(set(a), set(t)) for a, t in pairs], dtype=np.float64)
         return arrays
@@ -210,6 +214,71 @@ def compare_rules(name: str, validation: Answers, test: Answers, count: int) -> 
         print(f"| | forecast | | | {'never' if plan is None else f'{plan[1]:.0%} with {plan[0]} more rows'} | |")
 
 
+def compare_labels(arrays: dict[str, np.ndarray], count: int) -> None:
+    """Print what certificates by label cover; Banking77's classes as six topics, since a class has too few rows.
+
+    Beside the certificates of the package: one for all topics, and one sequence over the topics, from the one with the
+    most rows on, first of everyone's first thresholds, then of their second ones, up to the first that fails.
+    """
+    topics = {split: np.array([_topic(name) for name in arrays[f"{split}_answers"]]) for split in SPLITS}
+    validation, test = (Answers(arrays[f"{split}_scores"], arrays[f"{split}_losses"]) for split in SPLITS)
+    random_rows = np.random.default_rng(1)
+    names = sorted(set(topics["test"]))
+    found: dict[tuple[float, str], list[tuple[float, bool, bool]]] = defaultdict(list)
+    for _ in range(count):
+        rows = random_rows.permutation(len(test))
+        blind, stream = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+        labels = topics["validation"], topics["test"][blind]
+        for limit in LIMITS:
+            pooled = certified(validation, test.take(blind), limit)
+            by_label = Certificate.by_label(
+                validation.pair,
+                test.take(blind).pair,
+                (labels[0].tolist(), labels[1].tolist()),
+                limit=limit,
+                delta=DELTA,
+            )
+            ways = {
+                "one certificate": dict.fromkeys(names, pooled) if pooled is not None else {},
+                "by label": {name: each.threshold for name, each in by_label.items()},
+                "one sequence over labels": _one_sequence(validation, test.take(blind), labels, limit),
+            }
+            for way, thresholds in ways.items():
+                is_accepted = test.scores >= np.array([thresholds.get(name, np.inf) for name in topics["test"]])
+                losses = [test.losses[is_accepted & (topics["test"] == name)] for name in names]
+                is_broken = bool(is_accepted.any()) and test.losses[is_accepted].mean() > limit
+                in_one = any(len(each) and each.mean() > limit for each in losses)
+                found[limit, way].append((is_accepted[stream].mean(), is_broken, in_one))
+    print(
+        "\n| limit | certificates | covered: mean | exceeded by all rows | by a topic |\n| --- | --- | --- | --- | --- |"
+    )
+    for (limit, way), results in found.items():
+        covered, broken, in_one = np.array(results).mean(axis=0)
+        print(f"| {limit:.0%} | {way} | {covered:.1%} | {broken:.1%} | {in_one:.1%} |")
+
+
+def _topic(name: str) -> str:
+    return next((topic for topic in TOPICS if topic in name), "other")
+
+
+def _one_sequence(
+    validation: Answers, blind: Answers, labels: tuple[np.ndarray, np.ndarray], limit: float
+) -> dict[str, float]:
+    counts = {name: int((labels[1] == name).sum()) for name in sorted(set(labels[1]))}
+    order = sorted(counts, key=lambda name: -counts[name])
+    chosen: dict[str, float] = {}
+    for step in range(GRID):
+        for name in order:
+            own, blind_own = validation.take(labels[0] == name), blind.take(labels[1] == name)
+            sequence = _sequence(own.pair, counts[name], limit, DELTA)
+            if step >= len(sequence):
+                continue
+            if _p_value(blind_own.above(sequence[step]), limit, DELTA) > DELTA:
+                return chosen
+            chosen[name] = float(sequence[step])
+    return chosen
+
+
 def unseen_classes(data: Path, folder: Path) -> tuple[Answers, Answers, Answers]:
     """Answers to validation rows, to test rows of classes that a model knows, and to test rows of others."""
     arrays = read_draw(data, folder, 1)
@@ -289,6 +358,8 @@ def main() -> None:
             if f"test_{losses}" in arrays:
                 rows = (Answers(arrays[f"{split}_scores"], arrays[f"{split}_{losses}"]) for split in SPLITS)
                 compare_rules(f"{name}, {losses}", *rows, asked.halves)
+        if name == "banking77":
+            compare_labels(arrays, asked.runs)
     watch("Banking77", *unseen_classes(asked.data, asked.folder), asked.runs)
 
 

@@ -6,7 +6,7 @@ In every draw 20 random classes are held out. LoRA learns the other 57 from the 
 validation; then every text of the official test file is scored, where texts of the 20 classes are to be found. AUROC is
 the chance that one of them scores higher than a text of a known class; FPR is the share of texts of known classes that
 score above the point that 95% of the others exceed. Beside the score of the package, in the same run: what it consists
-of, the model's own doubt (1 - maximum softmax probability at the calibrated temperature, Hendrycks and Gimpel 2017), its
+of, the doubt of the model (1 - maximum softmax probability, calibrated; Hendrycks and Gimpel 2017), its
 greatest logit and its energy (Liu et al. 2020), and the same score on the vectors of the base model, as a regression
 reads them. Vectors, logits and labels of every draw stay in the folder, so that scores can be tried without training.
 """

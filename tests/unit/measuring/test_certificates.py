@@ -80,6 +80,31 @@ def test_promises_are_broken_as_seldom_as_said(is_graded: bool) -> None:
     assert broken <= 0.05 * 300
 
 
+def test_certificates_by_label_hold_for_each_frequent_label() -> None:
+    """Answers of `bad` are wrong ten times as often as their confidences say, and the mean hides it."""
+    random = np.random.default_rng(8)
+
+    def labeled(rows: int) -> tuple[tuple[Floats, Bools], list[str]]:
+        scores, losses = answers(rows, seed=int(random.integers(1000)))
+        labels = random.choice(["good", "bad", "rare"], rows, p=[0.7, 0.25, 0.05]).tolist()
+        is_bad = np.array([label == "bad" for label in labels])
+        return (scores, losses | (is_bad & (random.random(rows) < 10 * (1 - scores)))), labels
+
+    (validation, chosen_labels), (blind, labels) = labeled(2000), labeled(4000)
+    by_label = Certificate.by_label(validation, blind, (chosen_labels, [*labels[:-1], "new"]), limit=0.03, delta=DELTA)
+
+    pooled = Certificate.of(validation, blind, limit=0.03, delta=DELTA)
+    assert pooled is not None
+    bad = np.array([label == "bad" for label in labels]) & (blind[0] >= pooled.threshold)
+    assert blind[1][bad].mean() > 0.04, "so the mean of all labels hides it"
+    assert by_label["good"].threshold < pooled.threshold < by_label["bad"].threshold
+    assert by_label.get("rare") == by_label.get("new"), "too few rows for each"
+    assert by_label["good"].delta == pytest.approx(DELTA / 3)
+    assert Certificate.by_label(validation, blind, (["a"] * 2000, ["a"] * 4000), limit=0.03, delta=DELTA) == {
+        "a": pooled
+    }
+
+
 def test_losses_between_0_and_1_certify_more_than_when_each_counts_as_a_whole() -> None:
     validation, (scores, losses) = answers(1000), answers(2000, seed=2)
 
