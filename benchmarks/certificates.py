@@ -37,7 +37,7 @@ from ml_backend.domain.example import Target
 from ml_backend.domain.model import Method
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.rows.data import TrainingData
-from ml_backend.measuring.certificates import Certificate, _p_value, _sequence, e_values, missing_rows
+from ml_backend.measuring.certificates import Certificate, e_values, missing_rows
 
 LIMITS = (0.01, 0.02, 0.05)
 DELTA = 0.05
@@ -142,7 +142,7 @@ def published(
 ) -> float | None:
     """The fixed sequence from the strictest threshold with rows enough for any to pass; the same ones as ours."""
     chosen = None
-    for threshold in np.quantile(validation.scores, 1 - np.arange(1, GRID + 1) / GRID).tolist():
+    for threshold in _thresholds(validation):
         accepted = blind.above(threshold)
         if p_value_of(np.zeros(len(accepted)), limit) > DELTA:
             continue
@@ -150,6 +150,11 @@ def published(
             break
         chosen = threshold
     return chosen
+
+
+def _thresholds(validation: Answers) -> list[float]:
+    """Confidences from which on 5%, 10% and so on of validation rows are accepted."""
+    return np.quantile(validation.scores, 1 - np.arange(1, GRID + 1) / GRID).tolist()
 
 
 def hoeffding(losses: np.ndarray, limit: float) -> float:
@@ -249,9 +254,8 @@ def compare_labels(arrays: dict[str, np.ndarray], count: int) -> None:
                 is_broken = bool(is_accepted.any()) and test.losses[is_accepted].mean() > limit
                 in_one = any(len(each) and each.mean() > limit for each in losses)
                 found[limit, way].append((is_accepted[stream].mean(), is_broken, in_one))
-    print(
-        "\n| limit | certificates | covered: mean | exceeded by all rows | by a topic |\n| --- | --- | --- | --- | --- |"
-    )
+    columns = ("limit", "certificates", "covered: mean", "exceeded by all rows", "by a topic")
+    print(f"\n| {' | '.join(columns)} |\n{'| --- ' * len(columns)}|")
     for (limit, way), results in found.items():
         covered, broken, in_one = np.array(results).mean(axis=0)
         print(f"| {limit:.0%} | {way} | {covered:.1%} | {broken:.1%} | {in_one:.1%} |")
@@ -264,18 +268,20 @@ def _topic(name: str) -> str:
 def _one_sequence(
     validation: Answers, blind: Answers, labels: tuple[np.ndarray, np.ndarray], limit: float
 ) -> dict[str, float]:
-    counts = {name: int((labels[1] == name).sum()) for name in sorted(set(labels[1]))}
-    order = sorted(counts, key=lambda name: -counts[name])
+    from scipy.stats import binom
+
+    order = sorted(set(labels[1]), key=lambda name: -(labels[1] == name).sum())
+    own = {name: blind.take(labels[1] == name) for name in order}
+    grids = {name: _thresholds(validation.take(labels[0] == name)) for name in order}
     chosen: dict[str, float] = {}
     for step in range(GRID):
         for name in order:
-            own, blind_own = validation.take(labels[0] == name), blind.take(labels[1] == name)
-            sequence = _sequence(own.pair, counts[name], limit, DELTA)
-            if step >= len(sequence):
+            accepted = own[name].above(grids[name][step])
+            if (1 - limit) ** len(accepted) > DELTA:
                 continue
-            if _p_value(blind_own.above(sequence[step]), limit, DELTA) > DELTA:
+            if binom.cdf(accepted.sum(), len(accepted), limit) > DELTA:
                 return chosen
-            chosen[name] = float(sequence[step])
+            chosen[name] = grids[name][step]
     return chosen
 
 

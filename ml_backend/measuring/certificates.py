@@ -35,8 +35,8 @@ Labels: TypeAlias = Sequence[str]
 STEPS = 20
 """Thresholds lie this finely: each accepts another twentieth of the validation rows."""
 POWER = 0.9
-"""The chance of success that a forecast of missing rows asks for. It is 80% in fact, since the best threshold of several
-looks better than it is."""
+"""The chance of success that a forecast of missing rows asks for. In fact it is 80%, since the best of several
+thresholds looks better than it is."""
 ROWS_TO_SPARE = 1.5
 """A label is certified apart where it has so many times the rows that it takes without an error."""
 MOST_ERRORS = 100
