@@ -15,7 +15,8 @@ other: errors that one half lacks the other has. So the answers to all test rows
 well: the promise is about the rows that both halves are drawn from. Beside the certificate: a plain cut,
 which accepts what has a calibrated confidence of 1 - limit; and the fixed sequence of thresholds as Learn-then-Test
 (Angelopoulos et al. 2021) publishes it, from the strictest on, with p-values by Hoeffding and by Hoeffding and Bentkus.
-Certificates by label are compared in the same way, and the streams are audited with and without a shift.
+Certificates by label are compared in the same way, bounds on losses between 0 and 1 on drawn ones, and streams are
+audited with and without a shift.
 """
 
 import argparse
@@ -285,6 +286,22 @@ def _one_sequence(
     return chosen
 
 
+def compare_bounds(count: int) -> None:
+    """Print how often bounds certify drawn losses: the share of three controls that are wrong, 40% of the limit."""
+    random_rows = np.random.default_rng(3)
+    print("\n| limit | rows | betting | Hoeffding-Bentkus |\n| --- | --- | --- | --- |")
+    for limit in LIMITS:
+        for rows in (200, 500, 1000):
+            confidence, right = np.ones(rows), np.zeros(rows)
+            passed = []
+            for _ in range(count):
+                losses = (random_rows.random((3, rows)) < 0.4 * limit).mean(axis=0)
+                found = Certificate.of((confidence, right), (confidence, losses), limit=limit, delta=DELTA)
+                passed.append((found is not None, hoeffding_bentkus(losses, limit) <= DELTA))
+            betting, published_one = np.array(passed).mean(axis=0)
+            print(f"| {limit:.0%} | {rows} | {betting:.1%} | {published_one:.1%} |")
+
+
 def unseen_classes(data: Path, folder: Path) -> tuple[Answers, Answers, Answers]:
     """Answers to validation rows, to test rows of classes that a model knows, and to test rows of others."""
     arrays = read_draw(data, folder, 1)
@@ -366,6 +383,7 @@ def main() -> None:
                 compare_rules(f"{name}, {losses}", *rows, asked.halves)
         if name == "banking77":
             compare_labels(arrays, asked.runs)
+    compare_bounds(asked.runs)
     watch("Banking77", *unseen_classes(asked.data, asked.folder), asked.runs)
 
 
