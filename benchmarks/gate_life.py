@@ -13,10 +13,11 @@ every time that it is held.
   rounds decide provisionally.
 
 Versions err together on difficult texts: a version is right where a number stays under a bound that its accuracy sets.
-The number is the text's difficulty, the same for all versions, plus a noise. Nine tenths of the noise last from version to
-version, the more the less the labels have grown; the rest is the version's alone. So versions differ in 2 to 3% of their
-answers where the labels have grown by 3%, and in 5 to 6% where they have doubled. Regressions on Banking77 with
-1,650 labels differed in 1% and 6%, and LoRA has more chance in it. With gains, a training's luck moves the accuracy by .3 points.
+The number is the text's difficulty, the same for all versions, plus a noise. Nine tenths of the noise last from version
+to version, the more the less the labels have grown; the rest is the version's alone. So versions differ in 2 to 3% of
+their answers where the labels have grown by 3%, and in 5 to 6% where they have doubled. Regressions on Banking77 with
+1,650 labels differed in 1% and 6%, and LoRA has more chance in it. With gains, a training's luck moves the accuracy by
+.3 points.
 """
 
 import argparse
