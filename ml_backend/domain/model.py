@@ -16,6 +16,8 @@ __all__ = [
     "Promotion",
     "PromotionState",
     "ScoredTarget",
+    "SliceComparison",
+    "SliceScore",
     "Suspects",
 ]
 
@@ -106,6 +108,47 @@ class ModelVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class SliceScore:
+    """A version on a slice of the rows, as far as one control is concerned.
+
+    Attributes:
+        name: of the slice, such as `class: refund`.
+        low: lower end of the 95% interval of the score; `high` is its upper end.
+        score: mean over the rows, from 0 to 1: the share answered rightly, for entities the mean F1 of a row's spans, for
+            texts ROUGE-L.
+    """
+
+    control: str
+    name: str
+    rows: int
+    low: float
+    score: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class SliceComparison:
+    """Champion and challenger on a slice of the test rows.
+
+    Attributes:
+        p: the chance that an equal challenger loses as much there.
+        is_worse: the challenger is surely worse there, all slices considered.
+        may_be_worse: it loses there, and that may be no accident.
+    """
+
+    champion: SliceScore
+    challenger: SliceScore
+    p: float
+    is_worse: bool
+    may_be_worse: bool
+
+    @property
+    def difference(self) -> float:
+        """Score of the challenger less that of the champion."""
+        return self.challenger.score - self.champion.score
+
+
+@dataclass(frozen=True, slots=True)
 class GateDecision:
     """The decision of a gate, with the figures behind it.
 
@@ -118,6 +161,8 @@ class GateDecision:
         champion_score: of what serves now (the cold start before the first model).
         lower_bound: lower end of the one-sided interval of the difference; None where it was not computed.
         earlier_gates: how many gates this test set has already decided.
+        slices: both on slices of the test rows, those of the most evidence against the challenger first.
+        mcnemar_p: McNemar's exact p, two-sided, over the rows that one version alone answers fully right.
     """
 
     promote: bool
@@ -134,6 +179,13 @@ class GateDecision:
     earlier_gates: int = 0
     warnings: tuple[str, ...] = ()
     metric: str = "macro-F1"
+    slices: tuple[SliceComparison, ...] = ()
+    mcnemar_p: float | None = None
+
+    @property
+    def vetoes(self) -> tuple[SliceComparison, ...]:
+        """The slices on which the challenger is surely worse, which keeps it out."""
+        return tuple(each for each in self.slices if each.is_worse)
 
 
 class PromotionState(StrEnum):

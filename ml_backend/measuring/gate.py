@@ -3,7 +3,7 @@
 Both versions answer the same rows. Rows are resampled, paired (a resampled row brings both versions' answers along) and
 within strata where the measure has some, and the difference of the metric is taken on every resample; with several
 controls that of the mean over them. The challenger is promoted when the lower end of the one-sided 95% interval of
-that difference is above 0.
+that difference is above 0, unless it is surely worse on a slice of the rows, see `slices`.
 """
 
 from collections import Counter
@@ -13,9 +13,11 @@ from dataclasses import replace
 import numpy as np
 
 from ..arrays import Floats, Ints
-from ..domain.model import GateDecision
+from ..domain.model import GateDecision, SliceComparison
+from ..domain.readable import listed
 from ..errors import TrainingError
 from .measures.base import PairedStatistics
+from .slices import mcnemar_p
 
 __all__ = ["bootstrap_differences", "decide"]
 
@@ -24,6 +26,7 @@ RESAMPLES = 5000
 RESAMPLES_AT_ONCE = 500
 LEAST_ROWS = 100
 """Under this many test rows the point estimate decides, and the decision is marked provisional."""
+NAMED_SLICES = 3
 REPEATED_GATES = 3
 """From this gate on a test set, the decision warns that the set has been used before."""
 
@@ -38,6 +41,7 @@ def decide(
     confidence: float = _CONFIDENCE,
     earlier_gates: int = 0,
     unknown_origin_rows: int = 0,
+    slices: Sequence[SliceComparison] = (),
 ) -> GateDecision:
     """Whether the challenger may serve.
 
@@ -46,6 +50,7 @@ def decide(
         champion: its version; `challenger` is that of the other one.
         earlier_gates: how often this test set has decided before.
         unknown_origin_rows: test rows whose labels were not seen being made (`selected_by: unknown`).
+        slices: both versions on slices of the test rows; one on which the challenger is surely worse keeps it out.
 
     Raises:
         TrainingError: the pairs are about different numbers of rows.
@@ -60,9 +65,9 @@ def decide(
         differences = bootstrap_differences(list(pairs.values()), seed=seed, resamples=resamples)
         # One-sided: the question is whether the challenger is better, not whether the two differ.
         lower = float(np.quantile(differences, 1 - confidence))
-    promote = (difference if lower is None else lower) > 0
+    is_better = (difference if lower is None else lower) > 0
     decision = GateDecision(
-        promote=promote,
+        promote=is_better and not any(each.is_worse for each in slices),
         is_provisional=rows < LEAST_ROWS,
         reason="",
         rows=rows,
@@ -74,10 +79,13 @@ def decide(
         lower_bound=lower,
         confidence=confidence,
         earlier_gates=earlier_gates,
-        warnings=tuple(_warnings(pairs, rows, earlier_gates, unknown_origin_rows)),
+        warnings=(*_warnings(pairs, rows, earlier_gates, unknown_origin_rows), *_slice_warnings(slices, challenger)),
         metric=_metric(pairs),
+        slices=tuple(slices),
+        # Of several controls a row is right where all of its answers are.
+        mcnemar_p=mcnemar_p(np.fmin.reduce([pair.row_scores for pair in pairs.values()])),
     )
-    return replace(decision, reason=_reason(decision, pairs))
+    return replace(decision, reason=_veto(decision) if is_better and decision.vetoes else _reason(decision, pairs))
 
 
 def bootstrap_differences(pairs: Sequence[PairedStatistics], *, seed: int, resamples: int = RESAMPLES) -> Floats:
@@ -151,6 +159,32 @@ def _reason(decision: GateDecision, pairs: Mapping[str, PairedStatistics]) -> st
         return f"{scores}; under {LEAST_ROWS} rows {difference} decides provisionally: {outcome}"
     bound = f"{decision.lower_bound:+.3f} with {decision.confidence:.0%} confidence"
     return f"{scores}; {difference} is at least {bound}: {outcome}"
+
+
+def _veto(decision: GateDecision) -> str:
+    """The reason of a veto: overall the challenger is better."""
+    worse = [f"{-100 * each.difference:.3g} on {_named(each)}" for each in decision.vetoes]
+    return (
+        f"kept {decision.champion}: {decision.challenger} gains {100 * decision.difference:.1f} points of "
+        f"{decision.metric} overall but loses {listed(worse, NAMED_SLICES)}"
+    )
+
+
+def _slice_warnings(slices: Sequence[SliceComparison], challenger: str) -> list[str]:
+    sure = [f"{_named(each)}: {100 * each.difference:+.3g} points" for each in slices if each.is_worse]
+    unsure = [
+        f"{_named(each)}: {100 * each.difference:+.3g} points, by luck in {each.p:.0%} of cases"
+        for each in slices
+        if each.may_be_worse and not each.is_worse
+    ]
+    return [
+        *([f"{challenger} is surely worse on {listed(sure, NAMED_SLICES)}"] if sure else []),
+        *([f"{challenger} may be worse on {listed(unsure, NAMED_SLICES)}"] if unsure else []),
+    ]
+
+
+def _named(compared: SliceComparison) -> str:
+    return f"`{compared.champion.name}` ({_count(compared.champion.rows, 'test row')})"
 
 
 def _warnings(
