@@ -15,6 +15,7 @@ from .app import app
 from .options import AsJson, ConfigFile, OptionalProject, SnapshotFolder
 from .output import emit, note, note_reasons, table
 from .session import open_services
+from .slices import score_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -259,7 +260,7 @@ def _report_lines(report: "EvaluationReport") -> "list[str | Table]":
             table(("label", "precision", "recall", "F1", "rows"), rows),
             f"{name}: {summary} on {figures.rows} rows",
         ]
-    return lines
+    return [*lines, "", score_table(report.slices)] if report.slices else lines
 
 
 def _exported(

@@ -11,6 +11,7 @@ from .app import app
 from .options import AsJson, OptionalProject
 from .output import emit, note, table
 from .session import open_services
+from .slices import comparison_table
 
 if TYPE_CHECKING:
     from ..domain.job import Job
@@ -75,7 +76,8 @@ def compare(
     from ..workflows.promoting.gate import compare_versions
 
     comparison = compare_versions(open_services(), first, second, drafts=drafts)
-    lines = [*_decision_lines(comparison.decision), *_draft_lines(comparison.drafts)]
+    slices = ["", comparison_table(comparison.decision.slices)] if comparison.decision.slices else []
+    lines = [*_decision_lines(comparison.decision), *slices, *_draft_lines(comparison.drafts)]
     emit({**asdict(comparison.decision), "drafts": comparison.drafts}, as_json=as_json, lines=lines)
 
 
@@ -139,10 +141,15 @@ def _decision_lines(decision: "GateDecision") -> list[Any]:
         decision.challenger: f"{decision.metric} {decision.challenger_score:.4f}",
         "difference": f"{decision.difference:+.4f}",
         f"at least, with {decision.confidence:.0%} confidence": _figure(decision.lower_bound),
+        "McNemar's exact p, two-sided": _figure(decision.mcnemar_p),
         "test rows": decision.rows,
         "gates held on them": decision.earlier_gates,
     }
-    return [table(("", ""), list(facts.items())), *(f"note: {warning}" for warning in decision.warnings)]
+    return [
+        table(("", ""), list(facts.items())),
+        decision.reason,
+        *(f"note: {warning}" for warning in decision.warnings),
+    ]
 
 
 def _draft_lines(drafts: Sequence["SideBySide"]) -> list[Any]:

@@ -86,11 +86,13 @@ class Task:
 
     Attributes:
         data: the task's data, as imported (values may be numbers or None).
+        batch: what it was imported with: the file's name in Label Studio, or else the day; "" where unknown.
     """
 
     id: int
     data: Mapping[str, Any]
     annotations: tuple[Annotation, ...] = ()
+    batch: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,8 +114,8 @@ class SliceScore:
     Attributes:
         name: of the slice, such as `class: refund`.
         low: lower end of the 95% interval of the score; `high` is its upper end.
-        score: mean over the rows, from 0 to 1: the share answered rightly, for entities the mean F1 of a row's spans, for
-            texts ROUGE-L.
+        score: mean over the rows, from 0 to 1: the share answered rightly, for entities the mean F1 of a row's spans,
+            for texts ROUGE-L.
     """
 
     control: str

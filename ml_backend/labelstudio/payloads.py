@@ -271,9 +271,18 @@ class _Task(_Payload):
         tuple[_Annotation, ...], FailFast(), BeforeValidator(lambda value: [] if value is None else value)
     ] = ()
     predictions: Annotated[tuple[_Prediction, ...], FailFast(), BeforeValidator(_objects)] = ()
+    file_upload: Any = None
+    created_at: Any = None
 
     def value(self) -> Task:
-        return Task(self.id, self.data, tuple(annotation.value(self.predictions) for annotation in self.annotations))
+        annotations = tuple(annotation.value(self.predictions) for annotation in self.annotations)
+        return Task(self.id, self.data, annotations, self._batch())
+
+    def _batch(self) -> str:
+        if self.file_upload and isinstance(self.file_upload, str):
+            return self.file_upload
+        day = Annotation.time_of(self.created_at if isinstance(self.created_at, str) else None).date()
+        return str(day) if day.year > 1 else ""
 
 
 class _StoredTask(_Task):

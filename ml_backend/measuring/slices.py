@@ -1,12 +1,12 @@
 """Slices of the test rows: how good a version is on each of them, and where a challenger is worse than the champion.
 
-A slice is a name and a mask over test rows. Every row has a score from 0 to 1: whether it was answered rightly, or, where
-answers are graded, how well. Slices of fewer rows than `LEAST_ROWS` are not judged.
+A slice is a name and a mask over test rows. Every row has a score from 0 to 1: whether it was answered rightly, or,
+where answers are graded, how well. Slices of fewer rows than `LEAST_ROWS` are not judged.
 
-A challenger is surely worse where the one-sided exact test of McNemar (1947) over the rows that one version alone got right
-is significant; for graded scores that is the sign-flip test of Fisher (1935), of which McNemar's is a case. All slices together
-err in at most 5% of comparisons: Holm (1979), over the slices on which enough answers differ for any outcome to be
-significant (Tarone 1990).
+A challenger is surely worse where the one-sided exact test of McNemar (1947) over the rows that one version alone got
+right is significant; for graded scores that is the sign-flip test of Fisher (1935), of which McNemar's is a case. All
+slices together err in at most 5% of comparisons: Holm (1979), over the slices on which enough answers differ for any
+outcome to be significant (Tarone 1990).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,12 +16,14 @@ import numpy as np
 from ..arrays import Bools, Floats
 from ..domain.model import SliceComparison, SliceScore
 
-__all__ = ["SliceMasks", "compare_slices", "mcnemar_p", "score_slices", "worse_p"]
+__all__ = ["SliceMasks", "compare_slices", "distinct_slices", "mcnemar_p", "score_slices", "worse_p"]
 
 SliceMasks = Mapping[str, Mapping[str, Bools]]
 """Per control the masks of its slices, each of shape (N,), by name."""
 
 LEAST_ROWS = 30
+SAME = 0.95
+"""Share of the rows of two slices that both have, from which the second is left out."""
 ERROR = 0.05
 EXACT_DIFFERENCES = 100
 """With more rows that differ, the sum of flipped differences is as good as normal, and nothing is drawn."""
@@ -30,6 +32,25 @@ WARNED_LOSS = 0.03
 """Chosen by simulation, `benchmarks/slices.py`: a slice of 30 rows that is 10 points worse must not go unseen."""
 Z95 = 1.959964
 Z_ONE_SIDED = 1.644854
+
+
+def distinct_slices(masks: Mapping[str, Bools], rows: Bools) -> dict[str, Bools]:
+    """The slices that are judged: large enough, neither nearly all rows nor nearly the same as one before.
+
+    Args:
+        masks: by name, the more telling ones first, each of shape (N,).
+        rows: the rows that count, shape (N,).
+    """
+    kept = {"": rows}
+    for name, mask in masks.items():
+        own = mask & rows
+        count = np.count_nonzero(own)
+        if count >= LEAST_ROWS and all(
+            np.count_nonzero(own & other) < SAME * np.count_nonzero(own | other) for other in kept.values()
+        ):
+            kept[name] = own
+    del kept[""]
+    return kept
 
 
 def score_slices(scores: Mapping[str, Floats], slices: SliceMasks) -> tuple[SliceScore, ...]:
@@ -52,7 +73,8 @@ def compare_slices(scores: Mapping[str, Floats], slices: SliceMasks) -> tuple[Sl
     `may_be_worse` says that the challenger loses `WARNED_LOSS` or more there: that asks for a look, not for a veto.
 
     Args:
-        scores: per control the scores of champion and challenger per row, shape (2, N); NaN for rows that do not answer it.
+        scores: per control the scores of champion and challenger per row, shape (2, N); NaN for rows that do not
+            answer it.
     """
     places = list(_judged({control: both[0] for control, both in scores.items()}, slices))
     differences = [np.diff(scores[control][:, rows], axis=0)[0] for control, _, rows in places]

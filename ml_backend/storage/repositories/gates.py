@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
     JSON,
     Column,
@@ -50,4 +51,8 @@ class GateRepository(Repository):
             select(gates.c.decision).where(gates.c.project_key == project_key).order_by(gates.c.id.desc()).limit(1)
         )
         values = self._value(statement)
-        return GateDecision(**values | {"warnings": tuple(values["warnings"])}) if values else None
+        return _decision(values) if values else None
+
+
+def _decision(values: object) -> GateDecision:
+    return TypeAdapter(GateDecision).validate_python(values)

@@ -1,7 +1,7 @@
 """Champion and challenger on the same test rows, as they are now."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...domain.example import Row, SelectedBy
@@ -17,6 +17,7 @@ from ...snapshots.store import SnapshotFolder
 from ...tasks import ServingPlan
 from ..exporting.snapshots import newest_snapshot
 from ..services import Services
+from ..slices import slices_of
 from ..training.evaluate import answers_of, evaluations
 from ..training.side_by_side import Remembering, SideBySide, side_by_side
 
@@ -142,6 +143,7 @@ def _test_rows(snapshot: Snapshot) -> _TestRows:
 def _decide(services: Services, test: _TestRows, champion: Predictor, challenger: Predictor) -> GateDecision:
     from ...measuring.gate import decide
     from ...measuring.measures.base import Measure
+    from ...measuring.slices import compare_slices
 
     first, second = (answers_of(version, test.rows, test.plan) for version in (champion, challenger))
     pairs = {}
@@ -149,14 +151,17 @@ def _decide(services: Services, test: _TestRows, champion: Predictor, challenger
         true = [row.targets.get(served.name) for row in test.rows]
         if any(target is not None for target in true) or len(test.plan.controls) == 1:
             pairs[served.name] = Measure.of(served.kind.head).compare(true, first[served.name], second[served.name])
-    return decide(
+    slices, notes = slices_of(services, test.rows, test.plan)
+    decision = decide(
         pairs,
         champion=champion.version,
         challenger=challenger.version,
         seed=services.options.seed,
         earlier_gates=services.database.gates.count(test.key),
         unknown_origin_rows=sum(row.provenance.selected_by is SelectedBy.UNKNOWN for row in test.rows),
+        slices=compare_slices({name: pair.row_scores for name, pair in pairs.items()}, slices),
     )
+    return replace(decision, warnings=(*decision.warnings, *notes))
 
 
 def _stand_in(services: Services, snapshot: Snapshot) -> Project:
