@@ -12,7 +12,7 @@ from ..errors import ConfigurationError, SnapshotError
 from .app import app
 from .options import AsJson, OptionalProject, SnapshotFolder
 from .output import emit, note, note_reasons, table
-from .session import open_services
+from .session import open_services, operator
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -95,6 +95,7 @@ def train(
     services = open_services()
     wanted = TrainJob(
         trigger="command",
+        actor=operator(),
         base_model=base_model or services.options.models.base_model,
         seed=services.options.seed if seed is None else seed,
         method=method,

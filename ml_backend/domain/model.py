@@ -211,6 +211,7 @@ class Promotion:
         previous: version that served before; a cold start for the first.
         reason: why it was promoted: the gate's sentence, or the operator's.
         job_id: the job that began it.
+        actor: who asked for it: a user at the terminal as `user@host`, or what started the training; "" where unknown.
     """
 
     id: int
@@ -223,3 +224,4 @@ class Promotion:
     created_at: datetime
     updated_at: datetime
     job_id: int | None = None
+    actor: str = ""

@@ -1,6 +1,7 @@
 """Gates held: each one spends a little of the test set's independence, so they are counted."""
 
 import dataclasses
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -44,6 +45,11 @@ class GateRepository(Repository):
     def count(self, project_key: str) -> int:
         """Gates already held on the project's test rows. Rows never leave the test split, so all of them count."""
         return self._value(select(func.count()).where(gates.c.project_key == project_key)) or 0
+
+    def history(self, project_key: str) -> list[tuple[datetime, GateDecision]]:
+        """The project's decisions with their times, oldest first."""
+        statement = select(gates).where(gates.c.project_key == project_key).order_by(gates.c.id)
+        return [(row["created_at"], _decision(row["decision"])) for row in self._rows(statement)]
 
     def last(self, project_key: str) -> GateDecision | None:
         """The newest decision."""

@@ -48,6 +48,7 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
     Attributes:
         trigger: who asked: `label-studio`, `policy`, `page` or `command`.
         snapshot: folder of a snapshot; None: take one of the project first.
+        actor: the user who asked, as far as that is known.
         out: folder that gets a copy of the serving bundle; None: the registry's copy is enough.
     """
 
@@ -57,6 +58,7 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
     trigger: str
     snapshot: str | None = None
     out: str | None = None
+    actor: str = ""
 
     @classmethod
     def by_settings(cls, services: Services, trigger: str) -> Self:
@@ -83,7 +85,7 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
         is_promoted, vetoes = False, []
         if decision and decision["promote"]:
             try:
-                is_promoted = _promote(services, project, model, decision, context)
+                is_promoted = _promote(services, project, model, decision, context, actor=self.actor or self.trigger)
             except PromotionVetoed as veto:
                 log.warning("%s", veto)
                 vetoes = [str(veto)]
@@ -184,7 +186,13 @@ def _still_holds(services: Services, project: Project | None, decision: Mapping[
 
 
 def _promote(
-    services: Services, project: Project | None, model: ModelVersion, decision: Mapping[str, Any], context: JobContext
+    services: Services,
+    project: Project | None,
+    model: ModelVersion,
+    decision: Mapping[str, Any],
+    context: JobContext,
+    *,
+    actor: str,
 ) -> bool:
     """Promote the version; return False where somebody's forced promotion came before it.
 
@@ -204,5 +212,5 @@ def _promote(
     begun = services.database.promotions.of_job(context.job.id)
     if begun is not None:
         return Promoter(services).finish(project, begun, report).state is PromotionState.DONE
-    Promoter(services).promote(project, model.name, reason=reason, job_id=context.job.id, report=report)
+    Promoter(services).promote(project, model.name, reason=reason, job_id=context.job.id, actor=actor, report=report)
     return True
