@@ -8,6 +8,7 @@ from .plugins import kind_names
 
 __all__ = [
     "Count",
+    "GateOptions",
     "Group",
     "JobOptions",
     "RetrainingOptions",
@@ -48,6 +49,34 @@ class RetrainingOptions(Group):
     after: Count = setting(50, "New reviewed labels after which training starts by itself; 0: never by itself.", ge=0)
     debounce_s: Seconds = setting(60.0, "Seconds without a new label before training starts by itself.", ge=0)
     interval_s: Seconds = setting(600.0, "Least seconds between two trainings that start by themselves.", ge=0)
+
+
+def _project_ids(text: str) -> str:
+    """Refuse what is no list of project ids."""
+    wrong = [each.strip() for each in text.split(",") if each.strip() and not each.strip().isdecimal()]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} found; wanted ids of projects in Label Studio, separated by commas")
+    return text
+
+
+class GateOptions(Group):
+    """What a new version must show before it serves."""
+
+    model_config = prefixed("gate_")
+
+    refresh: Annotated[str, AfterValidator(_project_ids)] = setting(
+        "",
+        "Ids of projects, separated by commas, whose new versions serve if they are no worse than the champion, "
+        "rather than only if they are better.",
+    )
+    margin: float = setting(
+        0.01, "How much worse counts as no worse in these projects, as a difference of F1.", gt=0, le=0.2
+    )
+
+    def margin_for(self, project_id: int) -> float:
+        """By how much a new version of a project may be worse; 0: it must be better."""
+        refreshed = {int(each) for each in self.refresh.split(",") if each.strip()}
+        return self.margin if project_id in refreshed else 0.0
 
 
 class JobOptions(Group):

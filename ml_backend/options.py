@@ -20,7 +20,17 @@ from pydantic.fields import FieldInfo
 from .domain.addresses import LOOPBACK_HOSTS, base_url, credential, host_name, http_url, in_url, user_name
 from .domain.model import GREATEST_SEED
 from .domain.snapshot import SplitFractions
-from .option_groups import Count, Group, JobOptions, RetrainingOptions, Seconds, SelectionOptions, prefixed, setting
+from .option_groups import (
+    Count,
+    GateOptions,
+    Group,
+    JobOptions,
+    RetrainingOptions,
+    Seconds,
+    SelectionOptions,
+    prefixed,
+    setting,
+)
 
 __all__ = ["PREFIX", "BackendOptions", "CostOptions", "Options", "all_settings"]
 
@@ -294,6 +304,7 @@ class Options(Group):
     labels: LabelOptions = Field(default_factory=LabelOptions)
     seed: int = setting(1, "Seed of training and of the gate's bootstrap.", ge=0, le=GREATEST_SEED)
     retraining: RetrainingOptions = Field(default_factory=RetrainingOptions)
+    gate: GateOptions = Field(default_factory=GateOptions)
     jobs: JobOptions = Field(default_factory=JobOptions)
     feedback: FeedbackOptions = Field(default_factory=FeedbackOptions)
     selection: SelectionOptions = Field(default_factory=SelectionOptions)

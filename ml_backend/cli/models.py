@@ -160,14 +160,17 @@ def _project_of(services: "Services", version: str) -> int:
 
 
 def _decision_lines(decision: "GateDecision") -> list[Any]:
+    at_least = f"at least, with {decision.confidence:.1%} confidence" if decision.confidence else "at least"
     facts: Mapping[str, object] = {
         decision.champion: f"{decision.metric} {decision.champion_score:.4f}",
         decision.challenger: f"{decision.metric} {decision.challenger_score:.4f}",
         "difference": f"{decision.difference:+.4f}",
-        f"at least, with {decision.confidence:.0%} confidence": _figure(decision.lower_bound),
+        at_least: _figure(decision.lower_bound),
+        "may be worse by": _figure(decision.margin or None),
         "McNemar's exact p, two-sided": _figure(decision.mcnemar_p),
         "test rows": decision.rows,
-        "gates held on them": decision.earlier_gates,
+        "gates before": decision.earlier_gates,
+        "error spent": decision.spending,
     }
     return [
         table(("", ""), list(facts.items())),

@@ -10,6 +10,7 @@ from .example import Part, Target
 
 __all__ = [
     "GREATEST_SEED",
+    "LIFETIME_ERROR",
     "GateDecision",
     "Method",
     "ModelVersion",
@@ -23,6 +24,8 @@ __all__ = [
 
 
 COLD_START = "-cold-start-"
+LIFETIME_ERROR = 0.05
+"""The chance that any gate of a project ever promotes a version that is not better stays at most this."""
 GREATEST_SEED = 2**32 - 1
 """The largest seed that NumPy's generators accept."""
 
@@ -160,7 +163,11 @@ class GateDecision:
         rows: test rows that both were scored on.
         champion_score: of what serves now (the cold start before the first model).
         lower_bound: lower end of the one-sided interval of the difference; None where it was not computed.
-        earlier_gates: how many gates this test set has already decided.
+        confidence: of that interval: what the project's budget of error left to this gate.
+        margin: by how much the challenger may be worse; 0: it must be better.
+        error_spent: chance that a gate of the project, this one included, has promoted a version that was not better;
+            None for gates that were held before it was kept.
+        earlier_gates: how many gates were held before this one.
         slices: both on slices of the test rows, those of the most evidence against the challenger first.
         mcnemar_p: McNemar's exact p, two-sided, over the rows that one version alone answers fully right.
     """
@@ -175,7 +182,9 @@ class GateDecision:
     challenger_score: float
     difference: float
     lower_bound: float | None
-    confidence: float
+    confidence: float | None
+    margin: float = 0.0
+    error_spent: float | None = None
     earlier_gates: int = 0
     warnings: tuple[str, ...] = ()
     metric: str = "macro-F1"
@@ -186,6 +195,11 @@ class GateDecision:
     def vetoes(self) -> tuple[SliceComparison, ...]:
         """The slices on which the challenger is surely worse, which keeps it out."""
         return tuple(each for each in self.slices if each.is_worse)
+
+    @property
+    def spending(self) -> str | None:
+        """How much of the project's budget of error is spent; None for gates that were held before there was one."""
+        return None if self.error_spent is None else f"{self.error_spent:.4f} of {LIFETIME_ERROR}"
 
 
 class PromotionState(StrEnum):

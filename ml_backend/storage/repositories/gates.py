@@ -1,4 +1,4 @@
-"""Gates held: each one spends a little of the test set's independence, so they are counted."""
+"""Gates held, and the evidence of those that kept the champion, which the next gates of the project go by."""
 
 import dataclasses
 from datetime import datetime
@@ -9,6 +9,7 @@ from sqlalchemy import (
     JSON,
     Column,
     Integer,
+    LargeBinary,
     Table,
     func,
     insert,
@@ -28,22 +29,33 @@ gates = Table(
     Column("snapshot_id", String(64), nullable=False),
     Column("decision", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("evidence", LargeBinary),
 )
 
 
 class GateRepository(Repository):
     """Append-only."""
 
-    def add(self, project_key: str, snapshot_id: str, decision: GateDecision) -> None:
-        """Record a decision."""
+    def add(self, project_key: str, snapshot_id: str, decision: GateDecision, evidence: bytes | None = None) -> None:
+        """Record a decision.
+
+        Args:
+            evidence: of a gate that has spent some of the project's budget of error, None for others.
+        """
         values: dict[str, Any] = dataclasses.asdict(decision)
         statement = insert(gates).values(
-            project_key=project_key, snapshot_id=snapshot_id, decision=values, created_at=self._now()
+            project_key=project_key, snapshot_id=snapshot_id, decision=values, created_at=self._now(), evidence=evidence
         )
         self._write(statement)
 
+    def evidence(self, project_key: str) -> list[bytes]:
+        """The evidence of the gates that have spent some of the project's budget of error, in order."""
+        is_kept = (gates.c.project_key == project_key) & gates.c.evidence.is_not(None)
+        rows = self._rows(select(gates.c.evidence).where(is_kept).order_by(gates.c.id))
+        return [bytes(row["evidence"]) for row in rows]
+
     def count(self, project_key: str) -> int:
-        """Gates already held on the project's test rows. Rows never leave the test split, so all of them count."""
+        """Gates held of a project."""
         return self._value(select(func.count()).where(gates.c.project_key == project_key)) or 0
 
     def history(self, project_key: str) -> list[tuple[datetime, GateDecision]]:

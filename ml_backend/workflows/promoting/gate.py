@@ -1,5 +1,6 @@
 """Champion and challenger on the same test rows, as they are now."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from ..training.evaluate import answers_of, evaluations
 from ..training.side_by_side import Remembering, SideBySide, side_by_side
 
 if TYPE_CHECKING:
+    from ...measuring.error_budget import GateEvidence
     from ...measuring.measures.base import AnyEvaluation
 
 __all__ = ["compare_versions", "hold_gate"]
@@ -74,8 +76,9 @@ def hold_gate(
         else services.cold_start(project or _stand_in(services, snapshot))
     )
     candidate = _watched(services.load_predictor(challenger.path), test, report)
-    decision = _decide(services, test, _watched(serving, test, report), candidate)
-    services.database.gates.add(test.key, snapshot.id, decision)
+    margin = services.options.gate.margin_for(project.id) if project else 0.0
+    decision, evidence = _decide(services, test, _watched(serving, test, report), candidate, margin)
+    services.database.gates.add(test.key, snapshot.id, decision, evidence.to_bytes() if evidence else None)
     return GateOutcome(decision, evaluations(candidate, test.rows, test.plan))
 
 
@@ -126,7 +129,7 @@ def compare_versions(services: Services, champion: str, challenger: str, *, draf
     if not test.rows:
         raise SnapshotError(f"the newest snapshot of {first.project_key} has no test rows to compare versions on")
     serving, candidate = (Remembering(services.load_predictor(version.path)) for version in (first, second))
-    decision = _decide(services, test, serving, candidate)
+    decision, _ = _decide(services, test, serving, candidate, services.options.gate.margin_for(project.id))
     if not drafts or not test.plan.has_texts:
         return Comparison(decision, ())
     writers = {"base model": services.cold_start(project), champion: serving, challenger: candidate}
@@ -140,7 +143,10 @@ def _test_rows(snapshot: Snapshot) -> _TestRows:
     return _TestRows(manifest.project.key, with_references(rows, plan), plan)
 
 
-def _decide(services: Services, test: _TestRows, champion: Predictor, challenger: Predictor) -> GateDecision:
+def _decide(
+    services: Services, test: _TestRows, champion: Predictor, challenger: Predictor, margin: float
+) -> "tuple[GateDecision, GateEvidence | None]":
+    from ...measuring.error_budget import ErrorBudget, GateEvidence
     from ...measuring.gate import decide
     from ...measuring.measures.base import Measure
     from ...measuring.slices import compare_slices
@@ -152,16 +158,24 @@ def _decide(services: Services, test: _TestRows, champion: Predictor, challenger
         if any(target is not None for target in true) or len(test.plan.controls) == 1:
             pairs[served.name] = Measure.of(served.kind.head).compare(true, first[served.name], second[served.name])
     slices, notes = slices_of(services, test.rows, test.plan)
-    decision = decide(
+    decision, evidence = decide(
         pairs,
         champion=champion.version,
         challenger=challenger.version,
+        keys=[_key(row.text) for row in test.rows],
+        budget=ErrorBudget(list(map(GateEvidence.from_bytes, services.database.gates.evidence(test.key)))),
+        margin=margin,
         seed=services.options.seed,
         earlier_gates=services.database.gates.count(test.key),
         unknown_origin_rows=sum(row.provenance.selected_by is SelectedBy.UNKNOWN for row in test.rows),
         slices=compare_slices({name: pair.row_scores for name, pair in pairs.items()}, slices),
     )
-    return replace(decision, warnings=(*decision.warnings, *notes))
+    return replace(decision, warnings=(*decision.warnings, *notes)), evidence
+
+
+def _key(text: str) -> int:
+    """A number that stays the text's."""
+    return int.from_bytes(hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest(), "big")
 
 
 def _stand_in(services: Services, snapshot: Snapshot) -> Project:

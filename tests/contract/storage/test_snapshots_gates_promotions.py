@@ -68,6 +68,13 @@ def test_gates_are_kept_whole_and_counted_per_project(database: Database) -> Non
     assert database.gates.last("tickets-7") == DECISION
 
 
+def test_the_evidence_of_gates_is_kept_in_order_where_there_is_some(database: Database) -> None:
+    for key, evidence in (("tickets-7", b"1\0\xff"), ("tickets-7", None), ("tickets-70", b"2"), ("tickets-7", b"3")):
+        database.gates.add(key, "00ff", DECISION, evidence)
+
+    assert database.gates.evidence("tickets-7") == [b"1\0\xff", b"3"]
+
+
 def test_a_promotion_is_kept_from_intent_to_end(database: Database, clock: FakeClock) -> None:
     started = clock()
     promotion = begin(database)

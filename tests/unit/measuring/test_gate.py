@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from sklearn.metrics import f1_score
 from ml_backend.domain.example import Span, Target
 from ml_backend.domain.model import GateDecision
 from ml_backend.errors import TrainingError
+from ml_backend.measuring.error_budget import ErrorBudget
 from ml_backend.measuring.gate import bootstrap_differences, decide
 from ml_backend.measuring.measures.base import Measure, PairedStatistics
 
@@ -16,8 +17,15 @@ from ml_backend.measuring.measures.base import Measure, PairedStatistics
 def gate(
     true: Sequence[str], first: Sequence[str | None], second: Sequence[str | None], **options: object
 ) -> GateDecision:
-    pairs = {"category": contest_of(true, first, second)}
-    return decide(pairs, champion="v1", challenger="v2", **options)
+    return decided({"category": contest_of(true, first, second)}, **options)
+
+
+def decided(pairs: Mapping[str, PairedStatistics], **options: object) -> GateDecision:
+    """The decision of a project's first gate."""
+    rows = next(iter(pairs.values())).statistics.shape[1]
+    wanted = {"champion": "v1", "challenger": "v2", "keys": range(rows), "budget": ErrorBudget()} | options
+    decision, _ = decide(pairs, **wanted)
+    return decision
 
 
 def contest_of(
@@ -47,7 +55,7 @@ ANSWERS = st.lists(
 def test_identical_answers_never_promote(pairs: list[tuple[str, str | None]]) -> None:
     true, predicted = zip(*pairs, strict=True)
 
-    decision = gate(true, predicted, predicted, resamples=200)
+    decision = gate(true, predicted, predicted)
 
     assert not decision.promote
     assert decision.difference == 0
@@ -59,7 +67,7 @@ def test_the_scores_average_over_the_true_classes_for_both(pairs: list[tuple[str
     true, predicted = zip(*pairs, strict=True)
     named = ["none" if answer is None else answer for answer in predicted]
 
-    decision = gate(true, predicted, true, resamples=50)
+    decision = gate(true, predicted, true)
 
     expected = f1_score(true, named, labels=sorted(set(true)), average="macro", zero_division=0)
     assert decision.champion_score == pytest.approx(expected)
@@ -71,7 +79,7 @@ def test_equal_models_pass_by_luck_in_about_5_of_100_cases(rows_per_class: list[
     rng = np.random.default_rng(12)
     true = list(np.repeat([f"c{k}" for k in range(len(rows_per_class))], rows_per_class))
     promoted = [
-        gate(true, answers(true, 0.8, rng), answers(true, 0.8, rng), resamples=120, seed=k).promote
+        gate(true, answers(true, 0.8, rng), answers(true, 0.8, rng), seed=k).promote
         for k in range(300 if is_long else 60)
     ]
 
@@ -81,9 +89,7 @@ def test_equal_models_pass_by_luck_in_about_5_of_100_cases(rows_per_class: list[
 def test_a_clearly_better_model_passes() -> None:
     rng = np.random.default_rng(4)
     true = np.repeat([f"c{k}" for k in range(10)], 30)
-    promoted = [
-        gate(true, answers(true, 0.7, rng), answers(true, 0.85, rng), resamples=400, seed=k).promote for k in range(60)
-    ]
+    promoted = [gate(true, answers(true, 0.7, rng), answers(true, 0.85, rng), seed=k).promote for k in range(60)]
 
     assert np.mean(promoted) > 0.9
 
@@ -117,7 +123,7 @@ def test_enough_rows_are_decided_by_the_interval() -> None:
 
     assert decision.difference > 0
     assert (decision.promote, decision.is_provisional, decision.lower_bound) == (False, False, 0)
-    assert decision.reason.endswith("is at least +0.000 with 95% confidence: v1 stays")
+    assert decision.reason.endswith("is at least +0.000 with 96.8% confidence: v1 stays")
 
 
 def test_without_test_rows_nothing_is_promoted() -> None:
@@ -135,14 +141,37 @@ def test_a_prediction_outside_the_true_classes_adds_no_class() -> None:
     assert decision.champion_score == decision.challenger_score
 
 
-@pytest.mark.parametrize(("earlier", "warns"), [(0, False), (1, False), (2, True), (7, True)])
-def test_a_test_set_used_over_and_over_is_warned_about(earlier: int, warns: bool) -> None:
-    true = ["a", "b"] * 60
+def test_a_project_may_ask_that_a_version_is_no_worse() -> None:
+    true = ["a", "b"] * 200
+    one_worse = ["b", *true[1:]]
 
-    decision = gate(true, true, true, earlier_gates=earlier)
+    better, no_worse = gate(true, true, one_worse), gate(true, true, one_worse, margin=0.02)
 
-    assert decision.earlier_gates == earlier
-    assert any(f"decided {earlier} gates before" in warning for warning in decision.warnings) == warns
+    assert (better.promote, no_worse.promote, no_worse.margin) == (False, True, 0.02)
+    assert no_worse.reason.endswith("v2 is promoted (it may be worse by less than 0.020)")
+    assert not gate(true, true, ["b"] * 20 + true[20:], margin=0.02).promote
+
+
+def test_a_gate_that_keeps_the_champion_spends_and_one_that_promotes_does_not() -> None:
+    true, budget = ["a", "b"] * 100, ErrorBudget()
+    mixed, better = ["b", *true[1:]], ["a"] * 20 + true[20:]
+    contests = {"kept": (mixed, ["a", "a", *true[2:]]), "promoted": (better, true), "same": (true, true)}
+
+    outcomes = {
+        name: decide({"it": contest_of(true, *answers)}, champion="v1", challenger="v2", keys=range(200), budget=budget)
+        for name, answers in contests.items()
+    }
+
+    assert {name: (decision.promote, evidence is not None) for name, (decision, evidence) in outcomes.items()} == {
+        "kept": (False, True),
+        "promoted": (True, False),
+        "same": (False, False),
+    }
+    assert {name: decision.spending for name, (decision, _) in outcomes.items()} == {
+        "kept": "0.0325 of 0.05",
+        "promoted": "0.0000 of 0.05",
+        "same": "0.0000 of 0.05",
+    }
 
 
 def test_thin_classes_and_labels_of_unknown_origin_are_warned_about_and_block_nothing() -> None:
@@ -159,7 +188,7 @@ def test_contests_about_other_rows_are_refused() -> None:
     pairs = {"topic": contest_of(["a"], ["a"], ["a"]), "mood": contest_of(["a", "b"], ["a", "b"], ["a", "b"])}
 
     with pytest.raises(TrainingError, match=r"different numbers of test rows found \(\{'topic': 1, 'mood': 2\}\)"):
-        decide(pairs, champion="v1", challenger="v2")
+        decided(pairs)
 
 
 def true_sets(rows: int, rng: np.random.Generator) -> list[tuple[str, ...]]:
@@ -211,7 +240,7 @@ def several(rows: int, rng: np.random.Generator) -> dict[str, PairedStatistics]:
 def test_several_controls_are_decided_by_the_mean_of_their_figures() -> None:
     pairs = several(120, np.random.default_rng(7))
 
-    decision = decide(pairs, champion="v1", challenger="v2")
+    decision = decided(pairs)
 
     scores = np.array([pair.scores for pair in pairs.values()])
     assert decision.metric == "mean of macro-F1 of topic, macro-F1 of tags, strict F1 of marks"
@@ -225,9 +254,7 @@ def test_one_control_is_named_by_its_figure_alone() -> None:
     rng = np.random.default_rng(8)
     true = true_spans(120, rng)
 
-    decision = decide(
-        {"marks": contest_of(true, like_spans(true, 0.5, rng), true, "tags")}, champion="v1", challenger="v2"
-    )
+    decision = decided({"marks": contest_of(true, like_spans(true, 0.5, rng), true, "tags")})
 
     assert decision.metric == "strict F1"
     assert decision.challenger_score == 1.0
@@ -267,7 +294,7 @@ def test_equal_taggers_pass_by_luck_in_about_5_of_100_cases(head: str, make: Cal
     for k in range(150):
         true = make(150, rng)
         pairs = {"it": contest_of(true, answer(true, 0.8, rng), answer(true, 0.8, rng), head)}
-        promoted.append(decide(pairs, champion="v1", challenger="v2", resamples=250, seed=k).promote)
+        promoted.append(decided(pairs, seed=k).promote)
 
     assert np.mean(promoted) < 0.1
 
@@ -277,7 +304,7 @@ def test_a_better_part_does_not_pass_where_another_loses_as_much() -> None:
     half = ["a", "a"] * 75
     pairs = {"won": contest_of(true, half, true), "lost": contest_of(true, true, half)}
 
-    decision = decide(pairs, champion="v1", challenger="v2")
+    decision = decided(pairs)
 
     assert decision.difference == pytest.approx(0.0)
     assert not decision.promote
@@ -290,6 +317,6 @@ def test_a_control_that_no_row_answers_leaves_the_mean_a_number() -> None:
         "mood": contest_of(nothing, nothing, nothing),
     }
 
-    decision = decide(pairs, champion="v1", challenger="v2")
+    decision = decided(pairs)
 
     assert (decision.challenger_score, decision.rows) == (0.5, 2)

@@ -78,7 +78,7 @@ def test_whatever_people_typed_is_escaped(services: Services, client: FlaskClien
     project = add_project(services, title=EVIL)
     version = add_version(services, project)
     Promoter(services).promote(project, version.name, reason=EVIL)
-    decision = GateDecision(True, True, EVIL, 1, "a", "b", 0.1, 0.2, 0.1, None, 0.95, 0, (EVIL,))
+    decision = GateDecision(True, True, EVIL, 1, "a", "b", 0.1, 0.2, 0.1, None, 0.95, warnings=(EVIL,))
     services.database.gates.add(project.ref.key, "abc", decision)
     job, _ = services.database.jobs.request("train", 1, {}, dedupe_key="x", claim=True)
     services.database.jobs.progress(job, 0.1, EVIL, EVIL)

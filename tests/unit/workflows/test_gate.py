@@ -76,6 +76,43 @@ def test_gates_on_the_same_rows_are_counted(services: Services, project: Project
     assert [decision.earlier_gates for decision in decisions] == [0, 1, 2]
 
 
+def test_the_gates_of_a_project_share_one_budget_of_error(services: Services) -> None:
+    test_texts = texts_in(Split.TEST, 120)
+    project = add_project(services, [*TRAIN, *test_texts])
+    for task_id in services.studio.tasks:
+        services.studio.submit_annotation(task_id, {"result": choice("Shipping" if task_id % 2 else "Billing")})
+    snapshot = export_project(services, project)
+    versions = [add_version(services, project) for _ in range(3)]
+    for number, version in enumerate(versions):
+        answers = dict.fromkeys(test_texts[number : number + 40], "Billing")
+        services.load_predictor.put(version.path, FakePredictor(version.name, answers, "Shipping"))
+    services.versions.serve(versions[0].name)
+
+    decisions = [gate(services, snapshot, version, project).decision for version in (*versions[1:], versions[1])]
+
+    assert [decision.promote for decision in decisions] == [False] * 3
+    spent = [decision.error_spent for decision in decisions]
+    assert spent[0] == pytest.approx(0.0325)
+    assert spent[0] < spent[1] == spent[2]  # the last gate repeats the first
+    assert decisions[0].confidence == decisions[2].confidence < decisions[1].confidence
+    shown = compare_versions(services, versions[0].name, versions[2].name).decision
+    assert shown.confidence == decisions[1].confidence
+    assert len(services.database.gates.evidence(project.ref.key)) == 2
+
+
+def test_a_project_named_for_it_takes_versions_that_are_no_worse(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path, gate_refresh="4, 1")
+    project = add_project(services, [*TRAIN, *TEST])
+    for task_id in services.studio.tasks:
+        services.studio.submit_annotation(task_id, {"result": choice("Shipping")})
+    snapshot = export_project(services, project)
+    promoted(services, project, "Shipping")
+
+    decision = gate(services, snapshot, add_version(services, project), project).decision
+
+    assert (decision.promote, decision.margin, decision.difference) == (True, 0.01, 0.0)
+
+
 def test_without_a_test_split_there_is_no_gate(tmp_path: Path) -> None:
     services = build_test_services(tmp_path, split=SplitFractions(1, 0, 0))
     project = add_project(services, TRAIN)
