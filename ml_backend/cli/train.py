@@ -108,7 +108,8 @@ def train(
     result = {"job_id": job.id, **job.result}
     if "same_as" in result:
         note(f"the snapshot is unchanged since job {result['same_as']}, so nothing was trained again")
-    for warning in result.get("warnings", ()):
+    gate = result.get("gate") or {}
+    for warning in (*result.get("warnings", ()), *gate.get("warnings", ())):
         note(f"note: {warning}")
     note_reasons(ReasonCount.list_from_json(result.get("reasons", [])))
     emit(result, as_json=as_json, lines=_lines(result))
