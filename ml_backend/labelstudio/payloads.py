@@ -138,8 +138,7 @@ def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
 def _objects(value: object) -> object:
     """Return the objects of a list.
 
-    Annotations made over the API may have no result at all, or one with holes in it, and default exports list
-    predictions by id alone.
+    Annotations made over the API may have no result, or holes in it; default exports list predictions by id alone.
     """
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
@@ -276,13 +275,7 @@ class _Task(_Payload):
 
     def value(self) -> Task:
         annotations = tuple(annotation.value(self.predictions) for annotation in self.annotations)
-        return Task(self.id, self.data, annotations, self._batch())
-
-    def _batch(self) -> str:
-        if self.file_upload and isinstance(self.file_upload, str):
-            return self.file_upload
-        day = Annotation.time_of(self.created_at if isinstance(self.created_at, str) else None).date()
-        return str(day) if day.year > 1 else ""
+        return Task(self.id, self.data, annotations, Task.batch_of(self.file_upload, self.created_at))
 
 
 class _StoredTask(_Task):

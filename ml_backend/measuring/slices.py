@@ -16,9 +16,9 @@ import numpy as np
 from ..arrays import Bools, Floats
 from ..domain.model import SliceComparison, SliceScore
 
-__all__ = ["SliceMasks", "compare_slices", "distinct_slices", "mcnemar_p", "score_slices", "worse_p"]
+__all__ = ["compare_slices", "distinct_slices", "mcnemar_p", "score_slices"]
 
-SliceMasks = Mapping[str, Mapping[str, Bools]]
+_Masks = Mapping[str, Mapping[str, Bools]]
 """Per control the masks of its slices, each of shape (N,), by name."""
 
 LEAST_ROWS = 30
@@ -53,13 +53,14 @@ def distinct_slices(masks: Mapping[str, Bools], rows: Bools) -> dict[str, Bools]
     return kept
 
 
-def score_slices(scores: Mapping[str, Floats], slices: SliceMasks) -> tuple[SliceScore, ...]:
+def score_slices(scores: Mapping[str, Floats], slices: _Masks) -> tuple[SliceScore, ...]:
     """The mean score of a version on each slice, with a 95% interval, controls and slices in their order.
 
     The interval is Wilson's (1927) where every row is right or wrong, and Student's where scores are graded.
 
     Args:
         scores: per control the score of each row, shape (N,); NaN for rows that do not answer it.
+        slices: per control the masks of its slices, each of shape (N,), by name.
     """
     return tuple(
         SliceScore(control, name, int(rows.sum()), *_interval(scores[control][rows]))
@@ -67,7 +68,7 @@ def score_slices(scores: Mapping[str, Floats], slices: SliceMasks) -> tuple[Slic
     )
 
 
-def compare_slices(scores: Mapping[str, Floats], slices: SliceMasks) -> tuple[SliceComparison, ...]:
+def compare_slices(scores: Mapping[str, Floats], slices: _Masks) -> tuple[SliceComparison, ...]:
     """Both versions on each slice, and whether the challenger is worse there; those of the most evidence first.
 
     `may_be_worse` says that the challenger loses `WARNED_LOSS` or more there: that asks for a look, not for a veto.
@@ -75,10 +76,11 @@ def compare_slices(scores: Mapping[str, Floats], slices: SliceMasks) -> tuple[Sl
     Args:
         scores: per control the scores of champion and challenger per row, shape (2, N); NaN for rows that do not
             answer it.
+        slices: as in `score_slices`.
     """
     places = list(_judged({control: both[0] for control, both in scores.items()}, slices))
     differences = [np.diff(scores[control][:, rows], axis=0)[0] for control, _, rows in places]
-    p_values = np.array([worse_p(each) for each in differences])
+    p_values = np.array([_worse_p(each) for each in differences])
     # All differences of one sign are the clearest outcome that so many rows can have.
     least = 0.5 ** np.array([np.count_nonzero(each) for each in differences], dtype=np.float64)
     is_worse = _rejected(p_values, least)
@@ -95,7 +97,20 @@ def compare_slices(scores: Mapping[str, Floats], slices: SliceMasks) -> tuple[Sl
     return tuple(sorted(compared, key=lambda each: each.p))
 
 
-def worse_p(differences: Floats) -> float:
+def mcnemar_p(scores: Floats) -> float:
+    """McNemar's exact p, two-sided, over rows that one version alone answers fully right.
+
+    Args:
+        scores: of champion and challenger per row, shape (2, N).
+    """
+    from scipy.stats import binomtest
+
+    first, second = scores >= 1
+    lost, gained = int((first & ~second).sum()), int((second & ~first).sum())
+    return float(binomtest(lost, lost + gained).pvalue) if lost + gained else 1.0
+
+
+def _worse_p(differences: Floats) -> float:
     """The chance that a challenger as good as the champion loses at least as much as these rows show.
 
     Args:
@@ -118,20 +133,7 @@ def worse_p(differences: Floats) -> float:
     return (1 + int((signs @ sizes >= loss - 1e-9).sum())) / (1 + FLIPS)
 
 
-def mcnemar_p(scores: Floats) -> float:
-    """McNemar's exact p, two-sided, over rows that one version alone answers fully right.
-
-    Args:
-        scores: of champion and challenger per row, shape (2, N).
-    """
-    from scipy.stats import binomtest
-
-    first, second = scores >= 1
-    lost, gained = int((first & ~second).sum()), int((second & ~first).sum())
-    return float(binomtest(lost, lost + gained).pvalue) if lost + gained else 1.0
-
-
-def _judged(scores: Mapping[str, Floats], slices: SliceMasks) -> Iterator[tuple[str, str, Bools]]:
+def _judged(scores: Mapping[str, Floats], slices: _Masks) -> Iterator[tuple[str, str, Bools]]:
     for control, masks in slices.items():
         if control in scores:
             is_answered = ~np.isnan(scores[control])

@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import Floats, Floats2d, Ints
 from ..words import words
 
-__all__ = ["Clusters", "nearest", "telling_words"]
+__all__ = ["Clusters", "nearest"]
 
 FITTED_ROWS = 20_000
 """Texts that the centres are found on, drawn at random; all others join the nearest centre."""
@@ -63,6 +63,35 @@ class Clusters:
         middles[self.members[order]] = order  # of several, the last one stays
         return middles
 
+    def telling_words(self, texts: Sequence[str], most: int = 3) -> dict[int, tuple[str, ...]]:
+        """Return the words by which each cluster differs most from all other texts, by cluster.
+
+        Words are ranked by the log-odds of occurring in a text, divided by its standard error (Monroe et al. 2008, with
+        half an occurrence added everywhere).
+
+        Args:
+            texts: the clustered ones, N of them.
+        """
+        members = self.members.tolist()
+        inside: dict[int, Counter[str]] = {number: Counter() for number in sorted(set(members))}
+        for text, number in zip(texts, members, strict=True):
+            inside[number].update({word for word in words(text) if len(word) > 1})
+        every = Counter[str]()
+        for counter in inside.values():
+            every.update(counter)
+        sizes = Counter(members)
+        found: dict[int, tuple[str, ...]] = {}
+        for number, counter in inside.items():
+            own = np.array(list(counter.values()), dtype=np.float64)
+            other = np.array([every[word] for word in counter]) - own
+            counts = np.stack([own, sizes[number] - own, other, len(texts) - sizes[number] - other]) + 0.5
+            evidence = (np.log(counts[0] / counts[1]) - np.log(counts[2] / counts[3])) / np.sqrt(
+                (1 / counts).sum(axis=0)
+            )
+            order = sorted(zip(-evidence, counter, strict=True))
+            found[number] = tuple(word for _, word in order[:most])
+        return found
+
 
 def nearest(features: Floats2d, centres: Floats2d) -> tuple[Ints, Floats]:
     """Return per row of features the nearest centre, shape (N,), and its likeness: the more the nearer."""
@@ -75,30 +104,3 @@ def nearest(features: Floats2d, centres: Floats2d) -> tuple[Ints, Floats]:
         members[part] = likeness.argmax(axis=1)
         closeness[part] = likeness.max(axis=1)
     return members, closeness
-
-
-def telling_words(texts: Sequence[str], members: Ints, most: int = 3) -> dict[int, tuple[str, ...]]:
-    """Return the words by which each cluster differs most from all other texts, by cluster.
-
-    Words are ranked by the log-odds of occurring in a text, divided by its standard error (Monroe et al. 2008, with
-    half an occurrence added everywhere).
-
-    Args:
-        members: the cluster of each text, shape (N,).
-    """
-    inside: dict[int, Counter[str]] = {number: Counter() for number in np.unique(members).tolist()}
-    for text, number in zip(texts, members.tolist(), strict=True):
-        inside[number].update({word for word in words(text) if len(word) > 1})
-    every = Counter[str]()
-    for counter in inside.values():
-        every.update(counter)
-    sizes = Counter(members.tolist())
-    found: dict[int, tuple[str, ...]] = {}
-    for number, counter in inside.items():
-        own = np.array(list(counter.values()), dtype=np.float64)
-        other = np.array([every[word] for word in counter]) - own
-        counts = np.stack([own, sizes[number] - own, other, len(texts) - sizes[number] - other]) + 0.5
-        evidence = (np.log(counts[0] / counts[1]) - np.log(counts[2] / counts[3])) / np.sqrt((1 / counts).sum(axis=0))
-        order = sorted(zip(-evidence, counter, strict=True))
-        found[number] = tuple(word for _, word in order[:most])
-    return found

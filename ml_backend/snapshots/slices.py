@@ -1,4 +1,4 @@
-"""What rows can be sliced by: labels, fields and imports of their tasks, length, annotators."""
+"""Slice rows by labels, fields and imports of their tasks, length and annotators."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,9 +10,9 @@ from ..domain.annotation import Task
 from ..domain.example import Row
 from ..domain.field_texts import readable_text
 from ..domain.readable import shortened
-from ..tasks import ServedControl
+from ..tasks import ServedControl, ServingPlan
 
-__all__ = ["groups_of", "label_slices", "row_slices"]
+__all__ = ["groups_of", "row_slices"]
 
 FIELD, BATCH = "field ", "import batch"
 LONGEST_VALUE = 60
@@ -32,11 +32,14 @@ def groups_of(task: Task, fields: Sequence[str]) -> dict[str, str]:
     return {**groups, **({BATCH: _short(task.batch)} if task.batch else {})}
 
 
-def row_slices(rows: Sequence[Row]) -> tuple[dict[str, Bools], list[str]]:
-    """Return the slices by groups, length and annotator, and sentences on what was left out or cut.
+def row_slices(
+    rows: Sequence[Row], plan: ServingPlan
+) -> tuple[dict[str, dict[str, Bools]], dict[str, Bools], list[str]]:
+    """Return the slices of rows as masks of shape (N,) by name, the most frequent values of a kind first.
 
     Returns:
-        Masks of shape (N,) by name, the most frequent values first.
+        Per control that is answered with labels, the rows whose true answer holds each of them; slices by groups,
+        length and annotator; and sentences on what was left out or cut.
     """
     masks: dict[str, Bools] = {}
     notes: list[str] = []
@@ -50,11 +53,11 @@ def row_slices(rows: Sequence[Row]) -> tuple[dict[str, Bools], list[str]]:
             notes.append(f"{kind}: {cut} values are cut to {LONGEST_VALUE} characters, so some may count as the same")
     masks.update(_by_length(rows))
     annotators = [sorted({label.annotator for label in row.labels}) for row in rows]
-    return {**masks, **_by_value("annotator", annotators, notes)}, notes
+    masks.update(_by_value("annotator", annotators, notes))
+    return {served.name: _by_label(rows, served) for served in plan.labeled}, masks, notes
 
 
-def label_slices(rows: Sequence[Row], served: ServedControl) -> dict[str, Bools]:
-    """Return a slice per label of a control: the rows whose true answer holds it; masks of shape (N,) by name."""
+def _by_label(rows: Sequence[Row], served: ServedControl) -> dict[str, Bools]:
     answers = [served.kind.labels_in(row.targets.get(served.name, ())) for row in rows]
     kind = "class" if all(len(set(labels)) <= 1 for labels in answers) else "label"
     return {

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,13 +9,10 @@ from ..arrays import Bools
 from ..domain.example import Row
 from ..domain.field_texts import readable_text
 from ..errors import EncoderError
-from ..snapshots.slices import label_slices, row_slices
+from ..snapshots.slices import row_slices
 from ..tasks import ServingPlan
 from .features import TextFeatures
 from .services import Services
-
-if TYPE_CHECKING:
-    from ..measuring.slices import SliceMasks
 
 __all__ = ["slices_of"]
 
@@ -28,7 +24,9 @@ ROWS_PER_CLUSTER = 60
 WHOLE = "all rows"
 
 
-def slices_of(services: Services, rows: Sequence[Row], plan: ServingPlan) -> tuple["SliceMasks", list[str]]:
+def slices_of(
+    services: Services, rows: Sequence[Row], plan: ServingPlan
+) -> tuple[Mapping[str, Mapping[str, Bools]], list[str]]:
     """Return the slices of the rows per control, and sentences on what is in none of them.
 
     They are the labels of the control, groups of tasks, lengths, annotators and clusters of similar texts; with several
@@ -36,7 +34,7 @@ def slices_of(services: Services, rows: Sequence[Row], plan: ServingPlan) -> tup
     """
     from ..measuring.slices import distinct_slices
 
-    masks, notes = row_slices(rows)
+    labels, masks, notes = row_slices(rows, plan)
     notes += [
         f"field {name}: no row carries it"
         for name in services.options.labels.sliced_fields
@@ -46,8 +44,7 @@ def slices_of(services: Services, rows: Sequence[Row], plan: ServingPlan) -> tup
     slices: dict[str, Mapping[str, Bools]] = {}
     for served in plan.controls:
         answered = np.array([served.name in row.targets for row in rows], dtype=np.bool_)
-        own = label_slices(rows, served) if served.kind.has_labels else {}
-        slices[served.name] = distinct_slices({**own, **masks}, answered)
+        slices[served.name] = distinct_slices({**labels.get(served.name, {}), **masks}, answered)
         if len(plan.controls) > 1:
             named = {WHOLE: answered, **slices[served.name]}
             slices[served.name] = {f"{name} ({served.name})": mask for name, mask in named.items()}
@@ -59,7 +56,7 @@ def _clusters(services: Services, rows: Sequence[Row], notes: list[str]) -> dict
     count = min(MOST_CLUSTERS, len(rows) // ROWS_PER_CLUSTER)
     if count < 2:
         return {}
-    from ..selection.clusters import Clusters, telling_words
+    from ..selection.clusters import Clusters
     from ..serving.cold_start import shared_encoder
 
     texts = [readable_text(row.text) for row in rows]
@@ -69,6 +66,6 @@ def _clusters(services: Services, rows: Sequence[Row], notes: list[str]) -> dict
         log.warning("%s", error)
         notes.append(f"there are no slices of similar texts, since the base model cannot be loaded: {error}")
         return {}
-    members = Clusters.of(features, count, np.random.default_rng(services.options.seed)).members
-    names = telling_words(texts, members)
-    return {f"cluster: {', '.join(names[number])}": members == number for number in names}
+    clusters = Clusters.of(features, count, np.random.default_rng(services.options.seed))
+    names = clusters.telling_words(texts)
+    return {f"cluster: {', '.join(names[number])}": clusters.members == number for number in names}

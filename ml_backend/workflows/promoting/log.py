@@ -1,4 +1,4 @@
-"""What became of a project's versions: who let which one serve, and what the gate kept out."""
+"""The log of a project's versions: who let which one serve, and what the gate kept out."""
 
 from typing import Any
 

@@ -16,7 +16,7 @@ from ..services import Services
 from ..slices import slices_of
 from .frozen_rows import FrozenRows
 
-__all__ = ["mistakes_to_json", "slices_to_json"]
+__all__ = ["mistakes_to_json"]
 
 NOTHING = ""
 """Stands in a pair for no label at all: something was missed, or is too much."""
@@ -25,8 +25,10 @@ MOST_PAIRS, MOST_EXAMPLES, TEXT_CHARACTERS = 10, 3, 240
 _Pair = tuple[str, str]
 
 
-def mistakes_to_json(rows: FrozenRows, answers: Sequence[Target | None]) -> dict[str, Any]:
-    """Return pairs of given and answered label, the most frequent first, and labels by F1, as a JSON object.
+def mistakes_to_json(
+    services: Services, plan: ServingPlan, rows: FrozenRows, answers: Sequence[Target | None]
+) -> dict[str, Any]:
+    """Return pairs of given and answered label, the most frequent first, labels by F1, and slices, as a JSON object.
 
     Args:
         answers: per row, of models that did not learn from it. Tasks to read are train rows alone: whoever cleans the
@@ -70,17 +72,14 @@ def mistakes_to_json(rows: FrozenRows, answers: Sequence[Target | None]) -> dict
             }
             for each in sorted(evaluation.per_class, key=_lost, reverse=True)
         ],
+        "slices": _slices(services, plan, rows, answers),
     }
 
 
-def slices_to_json(
+def _slices(
     services: Services, plan: ServingPlan, rows: FrozenRows, answers: Sequence[Target | None]
 ) -> list[dict[str, Any]]:
-    """Return the scores on slices of the rows, the lowest first, as JSON objects.
-
-    Args:
-        answers: as in `mistakes_to_json`.
-    """
+    """Return the scores on slices of the rows, the lowest first."""
     true = [None if answer is None else target for target, answer in zip(rows.targets, answers, strict=True)]
     scores = Measure.of(rows.served.kind.head).row_scores(true, answers)
     slices, _ = slices_of(services, [row for row, _ in rows.rows], replace(plan, controls=(rows.served,)))

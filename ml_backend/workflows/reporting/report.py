@@ -22,7 +22,7 @@ from ..services import Services
 from .effects import PrelabelExperiment
 from .forecast import CurveForecast, LabelPrice
 from .frozen_rows import FrozenRows, SplitRow
-from .mistakes import mistakes_to_json, slices_to_json
+from .mistakes import mistakes_to_json
 from .rounds import lead_of, rounds_by_time, rounds_by_version, strategies_to_json
 from .wording import advice, forecast_sentence, next_sentence
 from .work import LabelWork, WorkTimes, work_in_events, work_in_rows
@@ -196,8 +196,7 @@ class _Reporter:
         control = {
             "control": rows.served.name,
             **curve.to_json(curve.default_target() if target is None else target, price),
-            "mistakes": mistakes_to_json(rows, curve.answers),
-            "slices": slices_to_json(self.services, plan, rows, curve.answers),
+            "mistakes": mistakes_to_json(self.services, plan, rows, curve.answers),
         }
         return control | {
             "forecast_words": forecast_sentence(control, currency),

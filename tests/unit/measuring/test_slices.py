@@ -6,7 +6,7 @@ from scipy.stats import binomtest
 
 from ml_backend.arrays import Bools, Floats
 from ml_backend.domain.model import SliceComparison
-from ml_backend.measuring.slices import compare_slices, distinct_slices, mcnemar_p, score_slices, worse_p
+from ml_backend.measuring.slices import compare_slices, distinct_slices, mcnemar_p, score_slices
 
 
 def versions(
@@ -70,7 +70,7 @@ def test_right_and_wrong_answers_are_tested_as_mcnemar_does(lost: int, gained: i
     scores = rows_of(lost, gained, 50)
 
     expected = binomtest(lost, lost + gained, alternative="greater").pvalue if lost + gained else 1.0
-    assert worse_p(np.diff(scores, axis=0)[0]) == pytest.approx(expected)
+    assert compared(scores, {"all": np.ones(scores.shape[1], dtype=bool)})[0].p == pytest.approx(expected)
     two_sided = binomtest(lost, lost + gained).pvalue if lost + gained else 1.0
     assert mcnemar_p(scores) == pytest.approx(two_sided)
 
@@ -78,7 +78,8 @@ def test_right_and_wrong_answers_are_tested_as_mcnemar_does(lost: int, gained: i
 @pytest.mark.parametrize("rows", [40, 400])
 def test_graded_scores_of_equal_versions_seldom_look_worse(rows: int) -> None:
     rng = np.random.default_rng(3)
-    p_values = np.array([worse_p(np.diff(rng.random((2, rows)) ** 2, axis=0)[0]) for _ in range(400)])
+    everywhere = {"all": np.ones(rows, dtype=bool)}
+    p_values = np.array([compared(rng.random((2, rows)) ** 2, everywhere)[0].p for _ in range(400)])
 
     assert np.mean(p_values <= 0.05) < 0.08
     assert np.mean(p_values <= 0.5) == pytest.approx(0.5, abs=0.08)

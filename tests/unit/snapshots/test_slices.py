@@ -6,10 +6,12 @@ import numpy as np
 
 from ml_backend.domain.annotation import Task
 from ml_backend.domain.example import Row
-from ml_backend.snapshots.slices import groups_of, label_slices, row_slices
+from ml_backend.snapshots.slices import groups_of, row_slices
 from ml_backend.tasks import serving_plan
 from tests.reviewed_rows import reviewed
 from tests.unit.snapshots.builders import CONFIG, built, only, task
+
+PLAN = serving_plan(CONFIG)
 
 
 def rows_with(*values: str, kind: str = "field channel") -> list[Row]:
@@ -45,7 +47,7 @@ def test_values_that_are_cut_missing_or_too_many_are_counted() -> None:
     cut = groups_of(Task(1, {"channel": "x" * 99}), ["channel"])["field channel"]
     many = [f"{number:02}" for number in range(25)]
 
-    masks, notes = row_slices(rows_with(cut, cut, "", *many))
+    _, masks, notes = row_slices(rows_with(cut, cut, "", *many), PLAN)
 
     names = [name for name in masks if name.startswith("field")]
     assert names == [f"field channel: {value}" for value in [cut, *many[:19]]]
@@ -61,7 +63,7 @@ def test_every_row_is_in_one_fifth_by_length_and_in_the_slices_of_its_annotators
     rows = rows_with(*"abcdefghij")
     rows[0] = reviewed(0, "text", "billing", {"1": "billing", "2": "login"})
 
-    masks, _ = row_slices(rows)
+    _, masks, _ = row_slices(rows, PLAN)
 
     fifths = [mask for name, mask in masks.items() if name.startswith("length: ")]
     assert [mask.sum() for mask in fifths] == [2] * 5
@@ -72,7 +74,7 @@ def test_every_row_is_in_one_fifth_by_length_and_in_the_slices_of_its_annotators
 def test_labels_are_slices_of_the_rows_whose_answer_holds_them() -> None:
     rows = [reviewed(number, "text", label) for number, label in enumerate(["billing", "login", None, "billing"])]
 
-    slices = label_slices(rows, serving_plan(CONFIG).controls[0])
+    slices = row_slices(rows, PLAN)[0]["topic"]
 
     assert {name: mask.nonzero()[0].tolist() for name, mask in slices.items()} == {
         "class: billing": [0, 3],
