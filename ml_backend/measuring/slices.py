@@ -31,7 +31,6 @@ FLIPS = 10_000
 WARNED_LOSS = 0.03
 """Chosen by simulation, `benchmarks/slices.py`: a slice of 30 rows that is 10 points worse must not go unseen."""
 Z95 = 1.959964
-Z_ONE_SIDED = 1.644854
 
 
 def distinct_slices(masks: Mapping[str, Bools], rows: Bools) -> dict[str, Bools]:
