@@ -9,7 +9,7 @@ challenger is 10 points worse, either on average (so that the test rows may show
 rows, where that many are lost beside the other disagreement; elsewhere it gains a point. Without a plant both are
 equally good everywhere.
 
-Vetoes are compared with what the same tests say uncorrected, and after Holm's correction over all slices.
+Vetoes are comparisons with what the same tests say uncorrected, and after Holm's correction over all slices.
 """
 
 import argparse
@@ -49,17 +49,20 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for rows, disagreement in cells:
         for plant, is_exact in PLANTS.items():
-            found = [
-                _found(compared)
-                for compared in _runs(asked.runs, asked.seed, rows, disagreement, has_plant=True, is_exact=is_exact)
+            findings = [
+                _ways_to_find(comparisons)
+                for comparisons in _runs(asked.runs, asked.seed, rows, disagreement, has_plant=True, is_exact=is_exact)
             ]
-            shares = " | ".join(f"{share:.1%}" for share in np.mean(found, axis=0))
+            shares = " | ".join(f"{share:.1%}" for share in np.mean(findings, axis=0))
             print(f"| {rows} | {disagreement:.0%} | {plant} | {shares} |", flush=True)
     print("\n| test rows | disagreement | slices | vetoed | warned | warnings per gate | uncorrected | Holm over all |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for rows, disagreement in cells:
-        blamed = [_blamed(compared) for compared in _runs(asked.runs, asked.seed, rows, disagreement, has_plant=False)]
-        slices, vetoed, warned, warnings, uncorrected, holm = np.mean(blamed, axis=0)
+        alarms = [
+            _false_alarms(comparisons)
+            for comparisons in _runs(asked.runs, asked.seed, rows, disagreement, has_plant=False)
+        ]
+        slices, vetoed, warned, warnings, uncorrected, holm = np.mean(alarms, axis=0)
         print(
             f"| {round(rows / SHARE):,} | {disagreement:.0%} | {slices:.0f} | {vetoed:.1%} | {warned:.1%} "
             f"| {warnings:.1f} | {uncorrected:.1%} | {holm:.1%} |",
@@ -73,13 +76,13 @@ def _runs(
     rng = np.random.default_rng((seed, rows, round(100 * disagreement), has_plant, is_exact))
     for _ in range(count):
         masks = dict(_slices(round(rows / SHARE), rng))
-        planted = np.arange(round(rows / SHARE)) < rows  # the other slices lie across in any case
-        outcomes = _outcomes(len(planted), disagreement, GAIN if has_plant else 0.0, rng)
+        is_planted = np.arange(round(rows / SHARE)) < rows  # the other slices lie across in any case
+        outcomes = _outcomes(len(is_planted), disagreement, GAIN if has_plant else 0.0, rng)
         if has_plant:
-            outcomes[planted] = (
+            outcomes[is_planted] = (
                 _exact(rows, disagreement, rng) if is_exact else _outcomes(rows, disagreement + LOSS, -LOSS, rng)
             )
-        yield compare_slices({"": _scores(outcomes, rng)}, {"": {**masks, PLANT: planted}})
+        yield compare_slices({"": _scores(outcomes, rng)}, {"": {**masks, PLANT: is_planted}})
 
 
 def _slices(rows: int, rng: np.random.Generator) -> Iterator[tuple[str, Bools]]:
@@ -107,24 +110,24 @@ def _scores(outcomes: Floats, rng: np.random.Generator) -> Floats:
     return np.stack([champion, champion + outcomes])
 
 
-def _found(compared: Sequence[SliceComparison]) -> list[bool]:
+def _ways_to_find(comparisons: Sequence[SliceComparison]) -> list[bool]:
     """Whether the plant is vetoed, vetoed or warned of, and found by the other two ways."""
-    plant = next(each for each in compared if each.champion.name == PLANT)
-    return [plant.is_worse, plant.is_worse or plant.may_be_worse, plant.p <= ERROR, plant in _holm(compared)]
+    plant = next(each for each in comparisons if each.champion.name == PLANT)
+    return [plant.is_worse, plant.is_worse or plant.may_be_worse, plant.p <= ERROR, plant in _holm(comparisons)]
 
 
-def _blamed(compared: Sequence[SliceComparison]) -> list[float]:
+def _false_alarms(comparisons: Sequence[SliceComparison]) -> list[float]:
     """Slices; whether one is vetoed or warned of; warnings; whether the other ways veto one."""
-    warnings = sum(each.may_be_worse and not each.is_worse for each in compared)
-    vetoed = any(each.is_worse for each in compared)
-    uncorrected = any(each.p <= ERROR for each in compared)
-    return [len(compared), vetoed, warnings > 0, warnings, uncorrected, bool(_holm(compared))]
+    warnings = sum(each.may_be_worse and not each.is_worse for each in comparisons)
+    vetoed = any(each.is_worse for each in comparisons)
+    uncorrected = any(each.p <= ERROR for each in comparisons)
+    return [len(comparisons), vetoed, warnings > 0, warnings, uncorrected, bool(_holm(comparisons))]
 
 
-def _holm(compared: Sequence[SliceComparison]) -> Sequence[SliceComparison]:
+def _holm(comparisons: Sequence[SliceComparison]) -> Sequence[SliceComparison]:
     """The slices that Holm's correction over all of them rejects; they come in the order of their p."""
-    passed = [each.p <= ERROR / (len(compared) - place) for place, each in enumerate(compared)]
-    return compared[: passed.index(False)] if False in passed else compared
+    passes = [each.p <= ERROR / (len(comparisons) - place) for place, each in enumerate(comparisons)]
+    return comparisons[: passes.index(False)] if False in passes else comparisons
 
 
 if __name__ == "__main__":

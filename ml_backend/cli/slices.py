@@ -20,7 +20,7 @@ def score_table(scores: Sequence[SliceScore]) -> "Table":
     )
 
 
-def comparison_table(compared: Sequence[SliceComparison]) -> "Table":
+def comparison_table(comparisons: Sequence[SliceComparison]) -> "Table":
     """Return the scores of champion and challenger on slices, in their order, and what they mean."""
     columns = ("slice", "rows", "champion", "95% interval", "challenger", "95% interval", "difference", "p", "")
     rows = [
@@ -35,7 +35,7 @@ def comparison_table(compared: Sequence[SliceComparison]) -> "Table":
             f"{each.p:.3f}",
             "surely worse" if each.is_worse else "may be worse" if each.may_be_worse else "",
         )
-        for each in compared
+        for each in comparisons
     ]
     return table(columns, rows)
 

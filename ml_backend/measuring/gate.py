@@ -221,16 +221,16 @@ def _reason(decision: GateDecision, pairs: Mapping[str, PairedStatistics]) -> st
 
 def _veto(decision: GateDecision) -> str:
     """The reason where only slices keep the challenger out."""
-    lost = [f"{-100 * each.difference:.1f} on {_named(each)}" for each in decision.vetoes]
+    lost = [f"{-100 * each.difference:.1f} on {_slice_name(each)}" for each in decision.vetoes]
     gain = f"gains {100 * decision.difference:.1f} points of {decision.metric}"
     overall = gain if decision.difference > 0 else "is not worse than it may be"
     return f"kept {decision.champion}: {decision.challenger} {overall} overall but loses {listed(lost, NAMED_SLICES)}"
 
 
 def _slice_warnings(slices: Sequence[SliceComparison], challenger: str) -> list[str]:
-    surely = [f"{_named(each)}: {100 * each.difference:+.1f} points" for each in slices if each.is_worse]
+    surely = [f"{_slice_name(each)}: {100 * each.difference:+.1f} points" for each in slices if each.is_worse]
     perhaps = [
-        f"{_named(each)}: {100 * each.difference:+.1f} points, p {each.p:.2f}"
+        f"{_slice_name(each)}: {100 * each.difference:+.1f} points, p {each.p:.2f}"
         for each in slices
         if each.may_be_worse and not each.is_worse
     ]
@@ -238,8 +238,8 @@ def _slice_warnings(slices: Sequence[SliceComparison], challenger: str) -> list[
     return [f"{challenger} {words} on {listed(each, NAMED_SLICES)}" for words, each in sentences.items() if each]
 
 
-def _named(compared: SliceComparison) -> str:
-    return f"`{compared.champion.name}` ({_count(compared.champion.rows, 'test row')})"
+def _slice_name(comparison: SliceComparison) -> str:
+    return f"`{comparison.champion.name}` ({_count(comparison.champion.rows, 'test row')})"
 
 
 def _warnings(pairs: Mapping[str, PairedStatistics], rows: int, unknown_origin_rows: int) -> list[str]:

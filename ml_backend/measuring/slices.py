@@ -40,16 +40,16 @@ def distinct_slices(masks: Mapping[str, Bools], rows: Bools) -> dict[str, Bools]
         masks: by name, the more telling ones first, each of shape (N,).
         rows: the rows that count, shape (N,).
     """
-    kept = {"": rows}
+    distinct = {"": rows}
     for name, mask in masks.items():
         own = mask & rows
         count = np.count_nonzero(own)
         if count >= LEAST_ROWS and all(
-            np.count_nonzero(own & other) < SAME * np.count_nonzero(own | other) for other in kept.values()
+            np.count_nonzero(own & other) < SAME * np.count_nonzero(own | other) for other in distinct.values()
         ):
-            kept[name] = own
-    del kept[""]
-    return kept
+            distinct[name] = own
+    del distinct[""]
+    return distinct
 
 
 def score_slices(scores: Mapping[str, Floats], slices: _Masks) -> tuple[SliceScore, ...]:
@@ -63,7 +63,7 @@ def score_slices(scores: Mapping[str, Floats], slices: _Masks) -> tuple[SliceSco
     """
     return tuple(
         SliceScore(control, name, int(rows.sum()), *_interval(scores[control][rows]))
-        for control, name, rows in _judged(scores, slices)
+        for control, name, rows in _large_slices(scores, slices)
     )
 
 
@@ -77,13 +77,13 @@ def compare_slices(scores: Mapping[str, Floats], slices: _Masks) -> tuple[SliceC
             answer it.
         slices: as in `score_slices`.
     """
-    places = list(_judged({control: both[0] for control, both in scores.items()}, slices))
+    places = list(_large_slices({control: both[0] for control, both in scores.items()}, slices))
     differences = [np.diff(scores[control][:, rows], axis=0)[0] for control, _, rows in places]
     p_values = np.array([_worse_p(each) for each in differences])
     # All differences of one sign are the clearest outcome that so many rows can have.
     least = 0.5 ** np.array([np.count_nonzero(each) for each in differences], dtype=np.float64)
-    is_worse = _rejected(p_values, least)
-    compared = [
+    is_worse = _rejections(p_values, least)
+    comparisons = [
         SliceComparison(
             SliceScore(control, name, int(rows.sum()), *_interval(scores[control][0, rows])),
             SliceScore(control, name, int(rows.sum()), *_interval(scores[control][1, rows])),
@@ -93,7 +93,7 @@ def compare_slices(scores: Mapping[str, Floats], slices: _Masks) -> tuple[SliceC
         )
         for k, (control, name, rows) in enumerate(places)
     ]
-    return tuple(sorted(compared, key=lambda each: each.p))
+    return tuple(sorted(comparisons, key=lambda each: each.p))
 
 
 def mcnemar_p(scores: Floats) -> float:
@@ -132,7 +132,7 @@ def _worse_p(differences: Floats) -> float:
     return (1 + int((signs @ sizes >= loss - 1e-9).sum())) / (1 + FLIPS)
 
 
-def _judged(scores: Mapping[str, Floats], slices: _Masks) -> Iterator[tuple[str, str, Bools]]:
+def _large_slices(scores: Mapping[str, Floats], slices: _Masks) -> Iterator[tuple[str, str, Bools]]:
     for control, masks in slices.items():
         if control in scores:
             is_answered = ~np.isnan(scores[control])
@@ -142,9 +142,9 @@ def _judged(scores: Mapping[str, Floats], slices: _Masks) -> Iterator[tuple[str,
                     yield control, name, rows
 
 
-def _rejected(p_values: Floats, least: Floats) -> Bools:
+def _rejections(p_values: Floats, least: Floats) -> Bools:
     """The hypotheses that Holm rejects at `ERROR`, among those that can be rejected at all (Tarone)."""
-    rejected = np.zeros(len(p_values), dtype=np.bool_)
+    is_rejected = np.zeros(len(p_values), dtype=np.bool_)
     family: Sequence[int] = ()
     for count in range(1, len(p_values) + 1):
         family = np.flatnonzero(least <= ERROR / count).tolist()
@@ -153,8 +153,8 @@ def _rejected(p_values: Floats, least: Floats) -> Bools:
     for number, k in enumerate(sorted(family, key=lambda k: p_values[k])):
         if p_values[k] > ERROR / (len(family) - number):
             break
-        rejected[k] = True
-    return rejected
+        is_rejected[k] = True
+    return is_rejected
 
 
 def _interval(scores: Floats) -> tuple[float, float, float]:

@@ -67,7 +67,7 @@ class Clusters:
         """Return the words by which each cluster differs most from all other texts, by cluster.
 
         Words are ranked by the log-odds of occurring in a text, divided by its standard error (Monroe et al. 2008, with
-        half an occurrence added everywhere).
+        half an occurrence added everywhere). Words of one or two ASCII letters do not count.
 
         Args:
             texts: the clustered ones, N of them.
@@ -75,12 +75,12 @@ class Clusters:
         members = self.members.tolist()
         inside: dict[int, Counter[str]] = {number: Counter() for number in sorted(set(members))}
         for text, number in zip(texts, members, strict=True):
-            inside[number].update({word for word in words(text) if len(word) > 1})
+            inside[number].update({word for word in words(text) if len(word) > 2 or not word.isascii()})
         every = Counter[str]()
         for counter in inside.values():
             every.update(counter)
         sizes = Counter(members)
-        found: dict[int, tuple[str, ...]] = {}
+        names: dict[int, tuple[str, ...]] = {}
         for number, counter in inside.items():
             own = np.array(list(counter.values()), dtype=np.float64)
             other = np.array([every[word] for word in counter]) - own
@@ -89,8 +89,8 @@ class Clusters:
                 (1 / counts).sum(axis=0)
             )
             order = sorted(zip(-evidence, counter, strict=True))
-            found[number] = tuple(word for _, word in order[:most])
-        return found
+            names[number] = tuple(word for _, word in order[:most])
+        return names
 
 
 def nearest(features: Floats2d, centres: Floats2d) -> tuple[Ints, Floats]:

@@ -67,5 +67,8 @@ def _clusters(services: Services, rows: Sequence[Row], notes: list[str]) -> dict
         notes.append(f"there are no slices of similar texts, since the base model cannot be loaded: {error}")
         return {}
     clusters = Clusters.of(features, count, np.random.default_rng(services.options.seed))
-    names = clusters.telling_words(texts)
-    return {f"cluster: {', '.join(names[number])}": clusters.members == number for number in names}
+    slices: dict[str, Bools] = {}
+    for number, telling in clusters.telling_words(texts).items():
+        name = f"cluster: {', '.join(telling)}"
+        slices[f"{name} ({number})" if name in slices else name] = clusters.members == number
+    return slices

@@ -19,7 +19,7 @@ def versions(
     return (scores if is_graded else (scores > 0.3).astype(float)), masks
 
 
-def compared(scores: Floats, masks: dict[str, Bools]) -> tuple[SliceComparison, ...]:
+def comparisons_of(scores: Floats, masks: dict[str, Bools]) -> tuple[SliceComparison, ...]:
     return compare_slices({"topic": scores}, {"topic": masks})
 
 
@@ -31,10 +31,10 @@ def rows_of(lost: int, gained: int, same: int) -> Floats:
 
 @pytest.mark.parametrize("is_graded", [False, True])
 def test_the_correction_never_vetoes_more_than_the_tests_alone(is_graded: bool) -> None:
-    found = [each for seed in range(20) for each in compared(*versions(seed, is_graded=is_graded))]
+    comparisons = [each for seed in range(20) for each in comparisons_of(*versions(seed, is_graded=is_graded))]
 
-    vetoed = [each for each in found if each.is_worse]
-    assert 0 < len(vetoed) < sum(each.p <= 0.05 for each in found)
+    vetoed = [each for each in comparisons if each.is_worse]
+    assert 0 < len(vetoed) < sum(each.p <= 0.05 for each in comparisons)
     assert all(each.p <= 0.05 for each in vetoed)
 
 
@@ -43,10 +43,10 @@ def test_the_correction_never_vetoes_more_than_the_tests_alone(is_graded: bool) 
 def test_identical_answers_are_neither_vetoed_nor_warned_of(seed: int, is_graded: bool) -> None:
     scores, masks = versions(seed, is_graded=is_graded)
 
-    found = compared(np.stack([scores[0], scores[0]]), masks)
+    comparisons = comparisons_of(np.stack([scores[0], scores[0]]), masks)
 
-    assert not any(each.is_worse or each.may_be_worse for each in found)
-    assert {each.p for each in found} == {1.0}
+    assert not any(each.is_worse or each.may_be_worse for each in comparisons)
+    assert {each.p for each in comparisons} == {1.0}
 
 
 @settings(max_examples=20, deadline=None)
@@ -55,14 +55,14 @@ def test_the_order_of_the_rows_does_not_matter(seed: int, is_graded: bool) -> No
     scores, masks = versions(seed, is_graded=is_graded)
     order = np.random.default_rng(seed).permutation(scores.shape[1])
 
-    found = compared(scores, masks)
-    shuffled = compared(scores[:, order], {name: mask[order] for name, mask in masks.items()})
+    comparisons = comparisons_of(scores, masks)
+    shuffled = comparisons_of(scores[:, order], {name: mask[order] for name, mask in masks.items()})
 
     def figures(each: SliceComparison) -> tuple[object, ...]:
         numbers = (each.p, each.champion.score, each.challenger.low, each.challenger.high)
         return each.champion.name, each.champion.rows, each.is_worse, each.may_be_worse, *np.round(numbers, 9)
 
-    assert sorted(map(figures, found)) == sorted(map(figures, shuffled))
+    assert sorted(map(figures, comparisons)) == sorted(map(figures, shuffled))
 
 
 @pytest.mark.parametrize(("lost", "gained"), [(6, 0), (9, 2), (3, 3), (1, 5), (0, 0), (60, 41)])
@@ -70,7 +70,7 @@ def test_right_and_wrong_answers_are_tested_as_mcnemar_does(lost: int, gained: i
     scores = rows_of(lost, gained, 50)
 
     expected = binomtest(lost, lost + gained, alternative="greater").pvalue if lost + gained else 1.0
-    assert compared(scores, {"all": np.ones(scores.shape[1], dtype=bool)})[0].p == pytest.approx(expected)
+    assert comparisons_of(scores, {"all": np.ones(scores.shape[1], dtype=bool)})[0].p == pytest.approx(expected)
     two_sided = binomtest(lost, lost + gained).pvalue if lost + gained else 1.0
     assert mcnemar_p(scores) == pytest.approx(two_sided)
 
@@ -79,7 +79,7 @@ def test_right_and_wrong_answers_are_tested_as_mcnemar_does(lost: int, gained: i
 def test_graded_scores_of_equal_versions_seldom_look_worse(rows: int) -> None:
     rng = np.random.default_rng(3)
     everywhere = {"all": np.ones(rows, dtype=bool)}
-    p_values = np.array([compared(rng.random((2, rows)) ** 2, everywhere)[0].p for _ in range(400)])
+    p_values = np.array([comparisons_of(rng.random((2, rows)) ** 2, everywhere)[0].p for _ in range(400)])
 
     assert np.mean(p_values <= 0.05) < 0.08
     assert np.mean(p_values <= 0.5) == pytest.approx(0.5, abs=0.08)
@@ -89,14 +89,14 @@ def test_slices_on_which_nothing_could_be_significant_take_nothing_from_the_othe
     scores = np.concatenate([rows_of(7, 0, 33), np.tile(rows_of(1, 1, 38), 60)], axis=1)
     masks = {str(k): np.arange(scores.shape[1]) // 40 == k for k in range(61)}
 
-    vetoed = [each.champion.name for each in compared(scores, masks) if each.is_worse]
+    vetoed = [each.champion.name for each in comparisons_of(scores, masks) if each.is_worse]
 
     assert vetoed == ["0"]  # 61 times its p of 1 in 128 is far above 5%
 
 
 def test_a_loss_that_may_be_luck_is_warned_of() -> None:
-    (first,) = compared(rows_of(2, 0, 38), {"all": np.ones(40, dtype=bool)})
-    (second,) = compared(rows_of(2, 0, 98), {"all": np.ones(100, dtype=bool)})
+    (first,) = comparisons_of(rows_of(2, 0, 38), {"all": np.ones(40, dtype=bool)})
+    (second,) = comparisons_of(rows_of(2, 0, 98), {"all": np.ones(100, dtype=bool)})
 
     assert (first.may_be_worse, first.is_worse, first.difference) == (True, False, pytest.approx(-0.05))
     assert not second.may_be_worse

@@ -16,4 +16,5 @@ def test_clusters_are_named_by_the_words_that_the_others_lack() -> None:
 
     assert names[0][:2] == ("blocked", "card")
     assert (names[1][0], names[2][0]) == ("refund", "parcel")
+    assert clusters(members).telling_words(["卡", "款", "my"] * 20) == {0: ("卡",), 1: ("款",), 2: ()}
     assert clusters(np.array([0, 1])).telling_words(["x", ""]) == {0: (), 1: ()}
