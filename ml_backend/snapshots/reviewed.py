@@ -18,6 +18,7 @@ from ..errors import ConfigurationError
 from ..tasks import ServedControl, ServingPlan
 from ..tasks.base import GivenAnswer
 from .review import ReviewRule
+from .slices import groups_of
 
 __all__ = [
     "BuildSettings",
@@ -48,6 +49,7 @@ class BuildSettings:
         trust_ground_truth: a ground-truth annotation settles a disagreement even where nobody was seen starring it.
         absences: the periods in which controls were missing from the label config, for those that were not always
             there; an annotation from such a period that leaves them empty says nothing about them.
+        slice_fields: names of fields of the task's data whose values rows carry as groups.
         near_duplicate_threshold: similarity from which a train row repeats a held-out one; see `leakage`.
 
     Raises:
@@ -60,6 +62,7 @@ class BuildSettings:
     trust_ground_truth: bool = False
     near_duplicate_threshold: float = 0.8
     absences: Mapping[str, Sequence[Absence]] = field(default_factory=dict)
+    slice_fields: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.near_duplicate_threshold <= 1:
@@ -181,7 +184,7 @@ def rows_of(
             answers.append(_AnnotationAnswer(annotation, history(task, annotation), targets))
     if not answers:
         return Reason.UNKNOWN_LABEL if has_unknown_labels else Reason.NO_ANSWER
-    return _settled_rows(task, plan, answers, trust_ground_truth=settings.trust_ground_truth)
+    return _settled_rows(task, plan, answers, settings)
 
 
 def count_disagreements(rows: Iterable[Row], reasons: ReasonCounts) -> None:
@@ -239,7 +242,7 @@ def _unknown_labels(served: ServedControl, target: Target | None) -> list[str]:
 
 
 def _settled_rows(
-    task: Task, plan: ServingPlan, answers: Sequence[_AnnotationAnswer], *, trust_ground_truth: bool
+    task: Task, plan: ServingPlan, answers: Sequence[_AnnotationAnswer], settings: BuildSettings
 ) -> list[Row]:
     """Return the row of a task, then one for each further response that stands.
 
@@ -247,7 +250,7 @@ def _settled_rows(
     answered, and each that is not asked given the answers that remain.
     """
     text = plan.text(task.data)
-    settled = {served.name: _settled(answers, served, trust_ground_truth) for served in plan.controls}
+    settled = {served.name: _settled(answers, served, settings.trust_ground_truth) for served in plan.controls}
     targets = {name: standing[0] for name, standing in settled.items() if standing}
     can_contradict = len(answers) > 1 and plan.config.has_conditions
     unasked = _unasked(targets, plan, answers, text) if can_contradict else ()
@@ -263,6 +266,7 @@ def _settled_rows(
             for answer in answers
         ),
         provenance=_provenance(answers),
+        groups=groups_of(task, settings.slice_fields),
     )
     further = [(name, each) for name, standing in settled.items() if name not in unasked for each in standing[1:]]
     return [row, *(_further_row(row, number, *each, answers) for number, each in enumerate(further, start=2))]

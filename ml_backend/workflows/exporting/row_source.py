@@ -101,6 +101,7 @@ class RowSource:
             review_rule=ReviewRule.parse(options.review_rule),
             trust_ground_truth=options.trust_ground_truth,
             absences=self.absences,
+            slice_fields=options.sliced_fields,
         )
 
     def build(self, settings: BuildSettings) -> BuiltRows:
