@@ -109,7 +109,8 @@ class Evaluation:
         for answer, truth in given:
             true_parts: frozenset[Part] = frozenset(parts_of(truth))
             for part in parts_of(answer.target):
-                parts.setdefault(label_of(part), []).append((answer.scores[part], part in true_parts))
+                score = answer.scores.get(part, answer.score)  # not every predictor scores parts
+                parts.setdefault(label_of(part), []).append((score, part in true_parts))
         is_one_label = all(isinstance(answer.target, str) for answer, _ in given)
         all_parts = [pair for pairs in parts.values() for pair in pairs]
         return replace(
