@@ -1,0 +1,214 @@
+"""Certificates: "the answers that are accepted are wrong in at most 2%, with 95% confidence".
+
+Answers are accepted from a confidence on. Validation rows put such thresholds into an order; blind test rows, which
+chose nothing, then test them one after another, each at the full level, until one fails: the last that passed is
+certified. The chance that a certificate promises too much is at most `delta`. After that people answer a random share
+of what was accepted, without a hint; a bet on each of their answers shows when the certificate no longer holds, however
+often it is looked at.
+
+A loss is what an answer costs: true or false where it is right or wrong as a whole, and from 0 to 1 where it may be
+wrong in part (the share of spans, or of controls). `limit` is the mean loss that is promised.
+
+Source: Angelopoulos et al. 2021, "Learn then Test: Calibrating Predictive Algorithms to Achieve Risk Control" (the
+fixed sequence of thresholds); Clopper and Pearson 1934, "The Use of Confidence or Fiducial Limits Illustrated in the
+Case of the Binomial" (losses that are true or false); Waudby-Smith and Ramdas 2024, "Estimating means of bounded random
+variables by betting" (losses in between, and the monitor).
+"""
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from ..arrays import Bools, Floats, Ints
+
+__all__ = ["Certificate", "Losses", "e_values", "missing_rows", "p_value", "rows_needed", "threshold_sequence"]
+
+Losses: TypeAlias = Bools | Floats
+"""Shape (N,): booleans, true where an answer is wrong; or numbers from 0 to 1."""
+
+STEPS = 20
+"""Thresholds lie this finely: each accepts another twentieth of the validation rows."""
+POWER = 0.8
+"""The chance of success that a forecast of missing rows asks for."""
+MOST_ERRORS = 100
+"""A forecast sees no way to a certificate that so many errors among the accepted rows would have to leave open."""
+LARGEST_BET, PRIOR_ROWS, SEED = 0.9, 10.0, 1
+BETS = np.array([0.01, 0.02, 0.04, 0.08, 0.16, 0.32])
+"""Shares of the capital that the monitor loses with every answer that costs nothing."""
+RESTARTS = 25.0
+"""The monitor bets half its capital within so many answers, and half of the rest within twice as many more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The promise that answers of at least a confidence have a mean loss of at most `limit`.
+
+    Attributes:
+        threshold: the confidence from which on answers are accepted.
+        limit: the promised mean loss, such as .02.
+        delta: the chance that the promise is wrong, at most.
+        rows: blind test rows that it rests on, all of them above the threshold.
+        loss: their mean loss.
+        share: the share of the test rows that they are.
+    """
+
+    threshold: float
+    limit: float
+    delta: float
+    rows: int
+    loss: float
+    share: float
+
+    @classmethod
+    def of(
+        cls, scores: Floats, losses: Losses, thresholds: Floats, *, limit: float, delta: float
+    ) -> "Certificate | None":
+        """Test thresholds on blind rows, in their order, and certify the last one before the first that fails.
+
+        Every call on rows that the thresholds, or an earlier call, have seen costs another `delta`.
+
+        Args:
+            scores: confidence in the answer to each test row, shape (N,).
+            losses: what that answer cost.
+            thresholds: in an order that these rows had no part in; see `threshold_sequence`.
+
+        Returns:
+            None where the first threshold fails, or there is none.
+        """
+        certified = None
+        for threshold in thresholds.tolist():
+            accepted = scores >= threshold
+            if p_value(losses[accepted], limit, level=delta) > delta:
+                break
+            rows, loss, share = int(accepted.sum()), float(losses[accepted].mean()), float(accepted.mean())
+            certified = cls(threshold, limit, delta, rows, loss, share)
+        return certified
+
+
+def p_value(losses: Losses, limit: float, *, level: float = 0.05) -> float:
+    """The chance of losses as small as these, at most, if their true mean were above the limit; 1 for no rows.
+
+    For losses that are true or false it is the exact binomial tail (Clopper and Pearson). For numbers it is one over
+    the largest capital that bets against the limit reach, by Ville's inequality; the bets are the predictable ones of
+    Waudby-Smith and Ramdas for a known number of rows (section 3.3). The order of the rows makes no difference: the
+    losses are sorted, then shuffled by a fixed seed, which leaves independent draws such.
+
+    Args:
+        limit: above 0 and below 1.
+        level: the p-value that decides; the bets are best for it, and valid for every other.
+    """
+    from scipy.stats import binom
+
+    rows = len(losses)
+    if not rows:
+        return 1.0
+    if losses.dtype == np.bool_:
+        return float(binom.cdf(int(losses.sum()), rows, limit))
+    shuffled = np.random.default_rng(SEED).permutation(np.sort(losses))
+    counts = PRIOR_ROWS + np.arange(rows + 1)
+    means = (PRIOR_ROWS * limit / 2 + np.concatenate([[0.0], np.cumsum(shuffled)])) / counts
+    squares = np.concatenate([[0.0], np.cumsum((shuffled - means[1:]) ** 2)])
+    variances = ((PRIOR_ROWS * limit / 4 + squares) / counts)[:-1]
+    bets = np.minimum(np.sqrt(-2 * np.log(level) / (rows * variances)), LARGEST_BET / (1 - limit))
+    capital = np.cumsum(np.log1p(bets * (limit - shuffled)))
+    return float(np.exp(-max(capital.max(), 0.0)))
+
+
+def rows_needed(limit: float, delta: float, *, errors: int = 0) -> int:
+    """The least number of accepted blind rows, so many of them wrong, that certify a limit: 149 for 2% without one."""
+    from scipy.stats import binom, chi2
+
+    # Enough by the Poisson distribution, which has the heavier tail.
+    enough = math.ceil(float(chi2.ppf(1 - delta, 2 * errors + 2)) / (2 * limit))
+    return bisect_left(range(enough), True, key=lambda rows: bool(binom.cdf(errors, rows, limit) <= delta))
+
+
+def threshold_sequence(scores: Floats, losses: Losses, *, rows: int, limit: float, delta: float) -> Floats:
+    """Thresholds to certify, in order: from the one that is likeliest to pass down to the one that accepts nearly all.
+
+    Args:
+        scores: confidence in the answer to each validation row, shape (N,); `losses` is what it cost.
+        rows: how many blind test rows there are.
+
+    Returns:
+        Shape (T,), falling; empty where the test rows are too few for any of them, even without an error.
+    """
+    thresholds, shares, errors = _candidates(scores, losses)
+    powers = _powers(np.floor(rows * shares).astype(np.int64), errors, limit, delta)
+    return thresholds[int(powers.argmax()) :] if powers.any() else thresholds[:0]
+
+
+def missing_rows(scores: Floats, losses: Losses, *, rows: int, limit: float, delta: float) -> tuple[int, float] | None:
+    """Forecast how many more blind test rows a certificate takes, and the share of answers that it would cover.
+
+    The forecast rests on validation rows, so that it can be asked for as often as one likes. It is for a chance of
+    success of 80%, with losses counted as if each were all or nothing.
+
+    Args:
+        scores: confidence in the answer to each validation row, shape (N,); `losses` is what it cost.
+        rows: how many blind test rows there are.
+
+    Returns:
+        None where no answers are right often enough, however many rows there are.
+    """
+    from scipy.stats import binom
+
+    _, shares, errors = _candidates(scores, losses)
+    passing = _powers(np.floor(rows * shares).astype(np.int64), errors, limit, delta) >= POWER
+    if passing.any():
+        return 0, float(shares[passing].max())
+    counts = np.arange(MOST_ERRORS)
+    needed = np.array([rows_needed(limit, delta, errors=count) for count in counts.tolist()])
+    wanted = [
+        (math.ceil(needed[enough.argmax()] / share), share)
+        for share, error in zip(shares.tolist(), errors.tolist(), strict=True)
+        if (enough := binom.cdf(counts, needed, error) >= POWER).any()
+    ]
+    total, share = min(wanted, default=(0, 0.0))
+    return (total - rows, share) if wanted else None
+
+
+def e_values(losses: Losses, limit: float) -> Floats:
+    """The evidence, after each audited answer, that accepted answers cost more than the limit: revoke at 1 / delta.
+
+    Whatever the number of looks, the chance that it ever reaches 1 / delta is at most delta as long as the mean loss is
+    within the limit (Ville's inequality). It is the capital of bets of several sizes on the next loss being above the
+    limit (Waudby-Smith and Ramdas, section 4), each begun anew at every answer with a share of what is left, so that a
+    shift is seen that comes late.
+
+    Args:
+        losses: of a random share of the accepted answers, in the order in which people gave theirs.
+
+    Returns:
+        Shape (N,).
+    """
+    sizes = BETS / limit
+    capital = np.zeros(len(BETS))
+    evidence = np.empty(len(losses))
+    for number, loss in enumerate(losses.astype(np.float64).tolist()):
+        kept, next_kept = (RESTARTS / (RESTARTS + each) for each in (number, number + 1))
+        capital = (capital + kept - next_kept) * (1 + sizes * (loss - limit))
+        evidence[number] = capital.mean() + next_kept
+    return evidence
+
+
+def _candidates(scores: Floats, losses: Losses) -> tuple[Floats, Floats, Floats]:
+    """Thresholds, falling, the share of validation rows that each accepts, and their mean loss with one half added."""
+    rows = len(scores)
+    ranks = np.ceil(np.arange(1, STEPS + 1) * rows / STEPS).astype(np.int64)[: STEPS * bool(rows)]
+    thresholds = np.unique(np.sort(scores)[rows - ranks])[::-1]
+    accepted = scores >= thresholds[:, None]
+    counts = accepted.sum(axis=1)
+    return thresholds, counts / max(rows, 1), (accepted @ losses.astype(np.float64) + 0.5) / (counts + 1)
+
+
+def _powers(rows: Ints, errors: Floats, limit: float, delta: float) -> Floats:
+    """The chance that so many accepted rows with such a true loss certify the limit."""
+    from scipy.stats import binom
+
+    most = binom.ppf(delta, rows, limit)
+    most = most - (binom.cdf(most, rows, limit) > delta)
+    return np.asarray(np.where(most >= 0, binom.cdf(most, rows, errors), 0.0), dtype=np.float64)
