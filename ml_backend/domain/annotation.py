@@ -34,6 +34,7 @@ class Annotation:
         lead_time_s: seconds in the editor, None where not measured.
         updated_at: ISO 8601 time of the last change.
         was_imported: it came with an import, which sends no event for it, and nobody has changed it since.
+        was_accepted: labelloop made it of an answer that it accepted, and nobody has changed it since.
     """
 
     UNKNOWN_ANNOTATOR: ClassVar = "unknown"
@@ -50,6 +51,13 @@ class Annotation:
     created_at: str | None = None
     updated_at: str | None = None
     was_imported: bool = False
+    was_accepted: bool = False
+
+    @property
+    def is_unchanged_copy(self) -> bool:
+        """True where Label Studio copied it from a prediction without the editor, and nobody has changed it since."""
+        is_copy = self.parent_prediction is not None and self.lead_time_s is None and not self.was_cancelled
+        return is_copy and self.was_imported
 
     @property
     def last_change(self) -> datetime:

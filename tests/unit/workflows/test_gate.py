@@ -84,7 +84,7 @@ def test_the_gates_of_a_project_share_one_budget_of_error(services: Services) ->
     snapshot = export_project(services, project)
     versions = [add_version(services, project) for _ in range(3)]
     for number, version in enumerate(versions):
-        answers = dict.fromkeys(test_texts[number:number + 40], "Billing")
+        answers = dict.fromkeys(test_texts[number : number + 40], "Billing")
         services.load_predictor.put(version.path, FakePredictor(version.name, answers, "Shipping"))
     services.versions.serve(versions[0].name)
 
