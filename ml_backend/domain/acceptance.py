@@ -25,6 +25,7 @@ class KeptCertificate:
         audit_share: the share of answers that people give instead, without a hint.
         ended_at: None while it is in force.
         ending: why it ended.
+        was_refuted: audits ended it.
     """
 
     ALARM: ClassVar = 1 / LIFETIME_ERROR
@@ -45,6 +46,7 @@ class KeptCertificate:
     created_at: datetime
     ended_at: datetime | None = None
     ending: str = ""
+    was_refuted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ class Row:
         targets: the agreed answer per control name; empty for an unresolved row.
         labels: every annotator's own answers.
         weight: factor on the row's loss.
-        source: who made the row.
+        source: who made the row: a person, or a model whose answer was accepted by a certificate.
     """
 
     id: str
@@ -126,7 +126,7 @@ class Row:
     labels: tuple[AnnotatorLabel, ...]
     provenance: Provenance
     weight: float = 1.0
-    source: Literal["human"] = "human"
+    source: Literal["human", "accepted"] = "human"
 
     @property
     def text(self) -> str:

@@ -21,5 +21,6 @@ def prediction_from_api(body: Mapping[str, Any]) -> Prediction:
     """Return a stored prediction. Anybody may have made it: what is no region is left out, and what is no score."""
     result, score = body.get("result"), body.get("score")
     regions = tuple(each for each in result if isinstance(each, dict)) if isinstance(result, list) else ()
-    is_score = isinstance(score, int | float) and not isinstance(score, bool)
-    return Prediction(regions, float(score) if is_score else None, str(body.get("model_version") or ""))
+    return Prediction(
+        regions, float(score) if isinstance(score, int | float) else None, str(body.get("model_version") or "")
+    )

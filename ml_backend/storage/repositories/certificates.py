@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from sqlalchemy import Column, Float, Index, Integer, RowMapping, Table, func, insert, select, text, update
+from sqlalchemy import Boolean, Column, Float, Index, Integer, RowMapping, Table, func, insert, select, text, update
 
 from ...domain.acceptance import KeptCertificate
 from .base import Repository, String, StudioId, Text, UtcDateTime, metadata
@@ -29,6 +29,7 @@ certificates = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
     Column("ending", Text, nullable=False),
+    Column("was_refuted", Boolean, nullable=False),
     # One certificate per project is in force; every pre-label asks for it.
     Index(
         "uq_certificates_in_force",
@@ -60,12 +61,16 @@ class CertificateRepository(Repository):
             number = connection.execute(insert(certificates).values(values).returning(certificates.c.id)).scalar_one()
         return dataclasses.replace(tried, id=number, created_at=now, ended_at=values["ended_at"])
 
-    def end(self, certificate: KeptCertificate, ending: str) -> bool:
-        """End a certificate; False where it has ended already."""
+    def end(self, certificate: KeptCertificate, ending: str, *, was_refuted: bool = False) -> bool:
+        """End a certificate; False where it has ended already.
+
+        Args:
+            was_refuted: audits end it.
+        """
         statement = (
             update(certificates)
             .where(certificates.c.id == certificate.id, certificates.c.ended_at.is_(None))
-            .values(ended_at=self._now(), ending=ending)
+            .values(ended_at=self._now(), ending=ending, was_refuted=was_refuted)
             .returning(certificates.c.id)
         )
         with self._engine.begin() as connection:

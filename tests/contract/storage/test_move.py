@@ -87,7 +87,7 @@ def fill(database: Database) -> None:
         "certificates": [
             {"id": 4, "project_id": 7, "version": "a-7-v1", "fingerprint": "f", "snapshot_id": "s", "threshold": 0.9}
             | {"limit": 0.02, "delta": 0.0325, "rows": 200, "loss": 0.0, "share": 0.5, "audit_share": 0.05}
-            | {"created_at": MOMENT, "ended_at": None, "ending": ""}
+            | {"created_at": MOMENT, "ended_at": None, "ending": "", "was_refuted": False}
         ],
         "acceptances": [
             {"id": 3, "project_id": 7, "certificate_id": 4, "task_id": 5, "version": "a-7-v1", "regions": [{"a": "é"}]}

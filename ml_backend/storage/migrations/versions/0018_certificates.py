@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True)),
         sa.Column("ending", sa.Text, nullable=False),
+        sa.Column("was_refuted", sa.Boolean, nullable=False),
     )
     op.create_index("ix_certificates_project_id", "certificates", ["project_id"])
     _unique_while("uq_certificates_in_force", "certificates", ["project_id"], "ended_at IS NULL")

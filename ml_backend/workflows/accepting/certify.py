@@ -1,0 +1,309 @@
+"""Try for a certificate of what serves a project, and forecast what one takes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...domain.acceptance import KeptCertificate
+from ...domain.annotation import Prediction, Task
+from ...domain.example import Row, SelectedBy, Target
+from ...domain.model import LIFETIME_ERROR, ModelVersion
+from ...domain.object_tag import ObjectTag
+from ...domain.ports import Predictor
+from ...domain.project import Project
+from ...domain.snapshot import Snapshot, Split
+from ...errors import CertificateError
+from ...labelstudio.plans import plan_of
+from ...serving.prelabels import prelabel
+from ...snapshots.store import SnapshotFolder
+from ...tasks import ServingPlan
+from ..connecting.projects import project_as_it_is
+from ..exporting.snapshots import newest_snapshot
+from ..services import Services
+from ..splits import splits_of
+from .in_force import certificate_in_force
+
+if TYPE_CHECKING:
+    from ...arrays import Bools, Floats
+
+__all__ = ["Certifier", "given_targets", "is_acceptable"]
+
+LIMITS = (0.01, 0.02, 0.05)
+NEVER = -1.0
+"""The confidence of an answer that is never accepted."""
+TASKS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedRows:
+    """Answers to rows whose truth is known.
+
+    Attributes:
+        scores: confidence in each answer, shape (N,); `NEVER` for one that is never accepted.
+        is_wrong: whether any control's answer is not the truth, shape (N,).
+    """
+
+    scores: "Floats"
+    is_wrong: "Bools"
+
+    @classmethod
+    def of(cls, services: Services, predictor: Predictor, plan: ServingPlan, rows: Sequence[Row]) -> "JudgedRows":
+        """Let a version answer rows, as it answers tasks."""
+        import numpy as np
+
+        tasks = [Task(row.task_id, _task_data(plan, row)) for row in rows]
+        labels_off = services.options.feedback.labels_off
+        predictions = prelabel(tasks, predictor, plan, None, labels_off=labels_off).predictions
+        pairs = list(zip(rows, predictions, strict=True))
+        scores = [each.score if is_acceptable(plan, row.text, each) else NEVER for row, each in pairs]
+        is_wrong = [given_targets(plan, row.text, each.result) != row.targets for row, each in pairs]
+        return cls(np.array(scores, dtype=np.float64), np.array(is_wrong, dtype=np.bool_))
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The forecast for one limit.
+
+    Attributes:
+        missing_rows: blind test rows that a certificate still takes, with a chance of 80%; None: there is no way to it.
+        rows_needed: accepted blind rows that certify the limit if none of them is wrong.
+        coverage: the share of answers that would be accepted.
+        tasks: how many of the unlabeled train tasks that is now.
+    """
+
+    limit: float
+    missing_rows: int | None
+    rows_needed: int
+    coverage: float
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptancePlan:
+    """The forecast of what certificates take, and what they would cover.
+
+    Attributes:
+        test_rows: blind test rows that count.
+        left_out: test rows that do not, since labelloop did not see them being labeled without a hint.
+        spent: of the project's budget for certificates, `budget`; `next_share` is what the next try may spend.
+        unlabeled: train tasks that nobody has labeled.
+    """
+
+    version: str
+    snapshot_id: str
+    validation_rows: int
+    test_rows: int
+    left_out: int
+    spent: float
+    next_share: float
+    unlabeled: int
+    forecasts: tuple[Forecast, ...]
+    in_force: KeptCertificate | None
+    budget: float = LIFETIME_ERROR
+
+
+class Certifier:
+    """The champion of a project, and the rows of its newest snapshot that can certify it.
+
+    Raises:
+        CertificateError: there is no champion, its answers are responses in words, or the snapshot has another label
+            config than the project.
+        SnapshotError: there is no snapshot yet.
+        StudioError: Label Studio does not answer.
+    """
+
+    def __init__(self, services: Services, project: Project) -> None:
+        self._services = services
+        self._project = project_as_it_is(services, project)
+        self._snapshot = newest_snapshot(services, project)
+        self._champion = _champion(services, self._project)
+        self._plan = _plan(self._project, self._snapshot)
+        self._predictor = services.load_predictor(services.versions.at_hand(self._champion).path)
+        folder = SnapshotFolder(self._snapshot.path)
+        test = list(folder.rows(Split.TEST))
+        self._test = [row for row in test if _is_blind(row)]
+        self._left_out = len(test) - len(self._test)
+        self._validation = self._judged(list(folder.rows(Split.VALIDATION)))
+
+    def plan(self, limits: Iterable[float] = LIMITS) -> AcceptancePlan:
+        """Return what certificates take. It looks at validation rows alone, so it costs nothing."""
+        from ...measuring.certificates import missing_rows, rows_needed
+        from ...measuring.error_budget import error_share
+
+        failures = self._services.database.certificates.failures(self._project.id)
+        share = error_share(failures)
+        waiting = self._waiting_scores()
+        forecasts = []
+        for limit in limits:
+            found = missing_rows(
+                self._validation.scores, self._validation.is_wrong, rows=len(self._test), limit=limit, delta=share
+            )
+            missing, coverage = (None, 0.0) if found is None else found
+            threshold = self._threshold(coverage)
+            count = sum(score >= threshold for score in waiting) if threshold is not None else 0
+            forecasts.append(Forecast(limit, missing, rows_needed(limit, share), coverage, count))
+        return AcceptancePlan(
+            version=self._champion.name,
+            snapshot_id=self._snapshot.id,
+            validation_rows=len(self._validation.scores),
+            test_rows=len(self._test),
+            left_out=self._left_out,
+            spent=sum(map(error_share, range(failures))),
+            next_share=share,
+            unlabeled=len(waiting),
+            forecasts=tuple(forecasts),
+            in_force=certificate_in_force(self._services, self._project),
+        )
+
+    def certify(self, limit: float, audit_share: float) -> KeptCertificate:
+        """Try for a certificate, which is in force from then on, and keep the try.
+
+        A try that fails has spent a share of the project's budget of error; one that succeeds has spent nothing. The
+        same try once more, on the same rows, costs nothing either, and has the same outcome.
+
+        Args:
+            limit: the share of wrong answers that is promised.
+            audit_share: the share of answers that people give instead.
+
+        Raises:
+            CertificateError: the rows are too few whatever they hold, or audits have refuted this version; the test
+                rows were not looked at.
+        """
+        with self._services.database.locks.held(f"certificate-{self._project.id}", lambda: None):
+            return self._certify(limit, audit_share)
+
+    def _certify(self, limit: float, audit_share: float) -> KeptCertificate:
+        from ...measuring.certificates import Certificate, threshold_sequence
+        from ...measuring.error_budget import error_share
+
+        kept = self._services.database.certificates
+        tries = kept.all(self._project.id)
+        if same := self._same_try(tries, limit, audit_share):
+            return same
+        share = error_share(kept.failures(self._project.id))
+        thresholds = threshold_sequence(
+            self._validation.scores, self._validation.is_wrong, rows=len(self._test), limit=limit, delta=share
+        )
+        thresholds = thresholds[thresholds >= 0]
+        if not len(thresholds):
+            raise CertificateError(
+                f"{len(self._test)} blind test rows cannot certify {limit:.1%} for {self._champion.name}; nothing was "
+                f"spent. `labelloop auto-accept plan --project {self._project.id}` says how many are missing"
+            )
+        test = self._judged(self._test)
+        found = Certificate.of(test.scores, test.is_wrong, thresholds, limit=limit, delta=share)
+        first = test.scores >= thresholds[0]
+        return kept.add(
+            KeptCertificate(
+                id=0,
+                project_id=self._project.id,
+                version=self._champion.name,
+                fingerprint=self._project.label_config_fingerprint,
+                snapshot_id=self._snapshot.id,
+                threshold=found.threshold if found else None,
+                limit=limit,
+                delta=share,
+                rows=found.rows if found else int(first.sum()),
+                loss=found.loss if found else float(test.is_wrong[first].mean()) if first.any() else 0.0,
+                share=found.share if found else float(first.mean()),
+                audit_share=audit_share,
+                created_at=self._services.clock(),
+                ending="" if found else f"{limit:.1%} could not be certified",
+            )
+        )
+
+    def _same_try(self, tries: Sequence[KeptCertificate], limit: float, audit_share: float) -> KeptCertificate | None:
+        """Return the certificate in force if it is the one that is wanted, or the failure that would be repeated.
+
+        Raises:
+            CertificateError: audits have refuted this version.
+        """
+        of_version = [each for each in tries if each.version == self._champion.name]
+        if refuted := next((each for each in of_version if each.was_refuted), None):
+            raise CertificateError(
+                f"audits have refuted {refuted.version}: {refuted.ending}. The same blind rows would certify it once "
+                "more, and prove nothing; train a version on the new labels first"
+            )
+        for each in of_version:
+            if each.limit == limit and each.snapshot_id == self._snapshot.id and each.threshold is None:
+                return each
+        in_force = certificate_in_force(self._services, self._project)
+        wanted = (limit, audit_share)
+        return in_force if in_force and (in_force.limit, in_force.audit_share) == wanted else None
+
+    def _judged(self, rows: Sequence[Row]) -> JudgedRows:
+        return JudgedRows.of(self._services, self._predictor, self._plan, rows)
+
+    def _threshold(self, coverage: float) -> float | None:
+        """The confidence that this share of the validation rows exceeds or meets."""
+        import numpy as np
+
+        count = round(coverage * len(self._validation.scores))
+        return float(np.sort(self._validation.scores)[-count]) if count else None
+
+    def _waiting_scores(self) -> list[float]:
+        """Return the confidence of what the champion says of each unlabeled train task."""
+        from ...batches import in_batches
+
+        scores = []
+        plan = plan_of(self._project)
+        waiting = self._services.studio.unlabeled_tasks(self._project.id, self._champion.name)
+        for batch in in_batches(waiting, TASKS_AT_ONCE):
+            texts = [plan.text(task.data) for task, _ in batch]
+            splits = splits_of(self._services, self._project, texts)
+            for (_, stored), text, split in zip(batch, texts, splits, strict=True):
+                if not split.is_held_out:
+                    is_fit = stored is not None and is_acceptable(plan, text, stored)
+                    scores.append(stored.score if is_fit and stored and stored.score is not None else NEVER)
+        return scores
+
+
+def given_targets(plan: ServingPlan, text: str, result: Sequence[Mapping[str, Any]]) -> dict[str, Target]:
+    """Return what a result answers to each control that is asked, as an annotation with this result would be read."""
+    hidden = plan.config.hidden(result)
+    answers = {each.name: each.answer(result, text).target for each in plan.controls if each.name not in hidden}
+    return {name: target for name, target in answers.items() if target is not None}
+
+
+def is_acceptable(plan: ServingPlan, text: str, prediction: Prediction) -> bool:
+    """True for a prediction with a confidence that shows something, and answers every control that is asked."""
+    if prediction.score is None or not prediction.result:
+        return False
+    hidden = plan.config.hidden(prediction.result)
+    asked = {each.name for each in plan.controls} - hidden
+    return given_targets(plan, text, prediction.result).keys() == asked
+
+
+def _task_data(plan: ServingPlan, row: Row) -> dict[str, Any]:
+    return ObjectTag.data_of((shown, row.input.get(shown.field or "", "")) for shown in plan.texts)
+
+
+def _is_blind(row: Row) -> bool:
+    """True where labelloop saw the row being labeled, and every annotator without a hint."""
+    return row.provenance.selected_by is not SelectedBy.UNKNOWN and all(label.blind for label in row.labels)
+
+
+def _champion(services: Services, project: Project) -> ModelVersion:
+    champion = services.versions.champion(project.ref.key)
+    if champion is None:
+        raise CertificateError(
+            f"project {project.id} has no champion yet, so there is nothing to certify; train once: "
+            f"`labelloop train --project {project.id}`"
+        )
+    return champion
+
+
+def _plan(project: Project, snapshot: Snapshot) -> ServingPlan:
+    plan = plan_of(snapshot.manifest)
+    if snapshot.manifest.label_config_fingerprint != project.label_config_fingerprint:
+        raise CertificateError(
+            f"the label config of project {project.id} has changed since its newest snapshot; train again: "
+            f"`labelloop train --project {project.id}`"
+        )
+    if plan.has_texts:
+        names = ", ".join(each.name for each in plan.controls if not each.kind.has_labels)
+        raise CertificateError(
+            f"{names} of project {project.id} is answered in words, of which none is exactly right, so no share of "
+            "wrong answers can be promised; answers are accepted in projects with labels alone"
+        )
+    return plan
