@@ -115,8 +115,8 @@ class Certifier:
     def __init__(self, services: Services, project: Project) -> None:
         self._services = services
         self._project = project_as_it_is(services, project)
-        self._snapshot = newest_snapshot(services, project)
         self._champion = _champion(services, self._project)
+        self._snapshot = newest_snapshot(services, project)
         self._plan = _plan(self._project, self._snapshot)
         self._predictor = services.load_predictor(services.versions.at_hand(self._champion).path)
         folder = SnapshotFolder(self._snapshot.path)
@@ -284,6 +284,13 @@ def _is_blind(row: Row) -> bool:
 
 
 def _champion(services: Services, project: Project) -> ModelVersion:
+    plan = plan_of(project)
+    if plan.has_texts:
+        names = ", ".join(each.name for each in plan.controls if not each.kind.has_labels)
+        raise CertificateError(
+            f"{names} of project {project.id} is answered in words, of which none is exactly right, so no share of "
+            "wrong answers can be promised; answers are accepted in projects with labels alone"
+        )
     champion = services.versions.champion(project.ref.key)
     if champion is None:
         raise CertificateError(
@@ -294,16 +301,9 @@ def _champion(services: Services, project: Project) -> ModelVersion:
 
 
 def _plan(project: Project, snapshot: Snapshot) -> ServingPlan:
-    plan = plan_of(snapshot.manifest)
     if snapshot.manifest.label_config_fingerprint != project.label_config_fingerprint:
         raise CertificateError(
             f"the label config of project {project.id} has changed since its newest snapshot; train again: "
             f"`labelloop train --project {project.id}`"
         )
-    if plan.has_texts:
-        names = ", ".join(each.name for each in plan.controls if not each.kind.has_labels)
-        raise CertificateError(
-            f"{names} of project {project.id} is answered in words, of which none is exactly right, so no share of "
-            "wrong answers can be promised; answers are accepted in projects with labels alone"
-        )
-    return plan
+    return plan_of(snapshot.manifest)
