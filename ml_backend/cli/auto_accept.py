@@ -16,7 +16,6 @@ from .session import open_services
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..domain.acceptance import KeptCertificate
     from ..domain.project import Project
     from ..workflows.accepting.certify import AcceptancePlan
     from ..workflows.services import Services
@@ -65,16 +64,16 @@ def on(
 
     certificate = Certifier(services, connected).certify(limit, audit_share)
     spent = _spending(services, connected)
-    if certificate.threshold is None:
+    if not certificate.is_certified:
         raise CertificateError(
             f"{certificate.version} was not certified: of {certificate.rows} blind rows of which it is surest, it "
             f"answers {certificate.loss:.1%} wrong, which does not show that {limit:.1%} holds; {spent}"
         )
-    note(_in_words(certificate))
+    note(certificate.promise)
     job = run_in_foreground(services, claimed(services, connected.id, AcceptJob(trigger="command")))
     result = {"certificate": asdict(certificate), "job_id": job.id, **job.result}
     lines = [
-        _in_words(certificate),
+        certificate.promise,
         spent,
         f"{job.result['accepted']} answers accepted, {job.result['audits']} left to people without a hint",
     ]
@@ -128,14 +127,6 @@ def _spending(services: "Services", project: "Project") -> str:
     return f"spent {spent:.4f} of the {LIFETIME_ERROR} that all certificates of the project may err with"
 
 
-def _in_words(certificate: "KeptCertificate") -> str:
-    return (
-        f"{certificate.version}: answers of confidence {certificate.threshold:.4f} or more are wrong in at most "
-        f"{certificate.limit:.1%}, with {1 - certificate.delta:.1%} confidence ({certificate.rows} blind test rows, "
-        f"{certificate.loss:.2%} of them wrong; {certificate.share:.0%} of all)"
-    )
-
-
 def _plan_lines(forecast: "AcceptancePlan") -> "Iterator[str | Table]":
     yield (
         f"{forecast.version}: {forecast.test_rows} blind test rows and {forecast.validation_rows} validation rows in "
@@ -159,4 +150,4 @@ def _plan_lines(forecast: "AcceptancePlan") -> "Iterator[str | Table]":
         f"spent {forecast.spent:.4f} of {forecast.budget}; the next try may err in {forecast.next_share:.4f}, and "
         "spends that if it fails"
     )
-    yield f"in force: {_in_words(forecast.in_force)}" if forecast.in_force else "no certificate is in force"
+    yield f"in force: {forecast.in_force.promise}" if forecast.in_force else "no certificate is in force"

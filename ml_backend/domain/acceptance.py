@@ -48,6 +48,20 @@ class KeptCertificate:
     ending: str = ""
     was_refuted: bool = False
 
+    @property
+    def is_certified(self) -> bool:
+        """False for a try that failed."""
+        return self.threshold is not None
+
+    @property
+    def promise(self) -> str:
+        """The promise in words, with what it rests on."""
+        return (
+            f"{self.version}: answers of confidence {self.threshold or 1:.4f} or more are wrong in at most "
+            f"{self.limit:.1%}, with {1 - self.delta:.1%} confidence ({self.rows} blind test rows, {self.loss:.2%} of "
+            f"them wrong; {self.share:.0%} of all)"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:

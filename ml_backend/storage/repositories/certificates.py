@@ -48,12 +48,12 @@ class CertificateRepository(Repository):
 
     def add(self, tried: KeptCertificate) -> KeptCertificate:
         """Store a try. A certificate takes the place of the one in force; a failure leaves that one as it is."""
-        now, is_certified = self._now(), tried.threshold is not None
+        now = self._now()
         values = {name: getattr(tried, name) for name in FIELDS if name != "id"} | {"created_at": now}
-        if not is_certified:
+        if not tried.is_certified:
             values["ended_at"] = now
         with self._engine.begin() as connection:
-            if is_certified:
+            if tried.is_certified:
                 replaced = update(certificates).where(
                     certificates.c.project_id == tried.project_id, certificates.c.ended_at.is_(None)
                 )

@@ -225,7 +225,7 @@ class Certifier:
                 "more, and prove nothing; train a version on the new labels first"
             )
         for each in of_version:
-            if each.limit == limit and each.snapshot_id == self._snapshot.id and each.threshold is None:
+            if each.limit == limit and each.snapshot_id == self._snapshot.id and not each.is_certified:
                 return each
         in_force = certificate_in_force(self._services, self._project)
         wanted = (limit, audit_share)

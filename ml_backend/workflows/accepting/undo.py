@@ -42,9 +42,9 @@ def undo_acceptances(
         StudioError: Label Studio did not answer or refused.
     """
     tries = services.database.certificates.all(project.id)
-    of_version = [each for each in tries if each.version == version and each.threshold is not None]
+    of_version = [each for each in tries if each.version == version and each.is_certified]
     if not of_version:
-        known = ", ".join(dict.fromkeys(each.version for each in tries if each.threshold is not None))
+        known = ", ".join(dict.fromkeys(each.version for each in tries if each.is_certified))
         raise CertificateError(
             f"{version} has accepted nothing in project {project.id}; versions that had a certificate there: "
             f"{known or 'none'}"
