@@ -1,5 +1,8 @@
 """Answers accepted by certificates: certified, accepted once, audited, never truth, taken back."""
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
 import pytest
 
 from ml_backend.domain.example import Row
@@ -18,13 +21,38 @@ from ml_backend.workflows.jobs.kinds.undo import UndoJob
 from ml_backend.workflows.labeling.predict import predict_for_studio
 from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
-from tests.services import CONFIG, add_project, add_version, choice, with_settings
+from tests.fake_studio import FakeStudio
+from tests.services import CONFIG, add_project, add_version, build_test_services, choice, with_settings
 from tests.unit.workflows.accepting import LABEL, Certifiable, certifiable
+
+
+class WatchedStudio(FakeStudio):
+    """One in which something happens just before, or just after, predictions are accepted; a person, or a crash."""
+
+    before: Callable[[Sequence[int]], None] | None = None
+    after: Callable[[Sequence[int]], None] | None = None
+
+    def accept_predictions(self, project_id: int, task_ids: Sequence[int], model_version: str) -> None:
+        if self.before:
+            self.before(task_ids)
+        super().accept_predictions(project_id, task_ids, model_version)
+        if self.after:
+            self.after(task_ids)
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return build_test_services(tmp_path, studio=WatchedStudio())
 
 
 @pytest.fixture
 def case(services: Services) -> Certifiable:
     return certifiable(services)
+
+
+def watched(case: Certifiable) -> WatchedStudio:
+    assert isinstance(case.studio, WatchedStudio)
+    return case.studio
 
 
 def rows(case: Certifiable, services: Services | None = None) -> dict[int, Row]:
@@ -115,46 +143,38 @@ def test_a_killed_job_is_continued_and_accepts_nothing_twice(case: Certifiable, 
     assert case.services.database.acceptances.intended(case.project.id) == []
 
 
-def test_a_job_that_dies_before_it_reads_back_knows_its_annotations_afterwards(case: Certifiable) -> None:
+def test_annotations_whose_making_was_never_answered_are_known_all_the_same(case: Certifiable) -> None:
+    def die(_: Sequence[int]) -> None:
+        raise StudioUnreachable("away")
+
     case.certify()
-    real = case.studio.tasks_by_id
-    calls: list[int] = []
-
-    def dying(project_id: int, task_ids: list[int]) -> object:
-        calls.append(len(task_ids))
-        if len(calls) == 2:
-            raise StudioUnreachable("away")
-        return real(project_id, task_ids)
-
-    case.studio.tasks_by_id = dying  # type: ignore[method-assign,assignment]  # the second read follows the action
+    watched(case).after = die
     assert case.run(AcceptJob(trigger="command")).state is JobState.FAILED
+    watched(case).after = None
     made = case.accepted()
     assert made
     told = case.tell("ANNOTATIONS_CREATED", *made.values())
-    case.studio.tasks_by_id = real  # type: ignore[method-assign]  # as it was
+    assert told["new_events"] == 0
     assert not set(rows(case)) & set(made)
 
     assert case.accept().result["accepted"] == len(made)
     assert case.accepted() == made
-    assert told["new_events"] == 0
 
 
 def test_what_people_answer_meanwhile_stands(case: Certifiable) -> None:
     case.certify()
-    asked = case.studio.accept_predictions
-    first, second = case.waiting[:2]
+    late: list[int] = []
 
-    def late(project_id: int, task_ids: list[int], version: str) -> None:
-        case.submit([task_id for task_id in (first, second) if task_id in task_ids], "Billing")
-        asked(project_id, task_ids, version)
+    def answer(task_ids: Sequence[int]) -> None:
+        late.extend(task_ids[:2])
+        case.submit(late, "Billing")
 
-    case.studio.accept_predictions = late  # type: ignore[method-assign,assignment]  # people are faster than the call
+    watched(case).before = answer
     result = case.accept().result
 
-    late_tasks = {first, second} - set(case.audits())
-    assert result["labeled_meanwhile"] == len(late_tasks) > 0
-    assert not late_tasks & case.accepted().keys()
-    assert all(rows(case)[task_id].targets == {"category": "Billing"} for task_id in late_tasks)
+    assert result["labeled_meanwhile"] == len(late) == 2
+    assert not set(late) & case.accepted().keys()
+    assert all(rows(case)[task_id].targets == {"category": "Billing"} for task_id in late)
 
 
 def test_accepted_answers_are_no_rows_until_a_person_changes_them(case: Certifiable) -> None:
