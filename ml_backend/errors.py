@@ -191,7 +191,7 @@ class PromotionVetoed(PromotionError):
 
 
 class CertificateError(LabelloopError):
-    """What serves a project cannot be certified, or nothing can be accepted by a certificate."""
+    """A version cannot be certified, or has accepted nothing."""
 
 
 class HookError(LabelloopError):

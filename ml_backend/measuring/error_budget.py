@@ -137,7 +137,7 @@ class ErrorBudget:
 
 
 def error_share(number: int) -> float:
-    """What a gate spends before which this many kept the champion; likewise a certificate after as many failures."""
+    """Return what a gate spends before which this many kept the champion, or a certificate after as many failures."""
     if number == 0:
         return LIFETIME_ERROR * FIRST_SHARE
     return LIFETIME_ERROR * (1 - FIRST_SHARE) * math.pow(number, -DECAY) / _DECAYING_SUM

@@ -9,7 +9,6 @@ from ...domain.annotation import Prediction, Task
 from ...domain.example import Row, SelectedBy, Target
 from ...domain.model import LIFETIME_ERROR, ModelVersion
 from ...domain.object_tag import ObjectTag
-from ...domain.ports import Predictor
 from ...domain.project import Project
 from ...domain.snapshot import Snapshot, Split
 from ...errors import CertificateError
@@ -32,32 +31,6 @@ LIMITS = (0.01, 0.02, 0.05)
 NEVER = -1.0
 """The confidence of an answer that is never accepted."""
 TASKS_AT_ONCE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedRows:
-    """Answers to rows whose truth is known.
-
-    Attributes:
-        scores: confidence in each answer, shape (N,); `NEVER` for one that is never accepted.
-        is_wrong: whether any control's answer is not the truth, shape (N,).
-    """
-
-    scores: "Floats"
-    is_wrong: "Bools"
-
-    @classmethod
-    def of(cls, services: Services, predictor: Predictor, plan: ServingPlan, rows: Sequence[Row]) -> "JudgedRows":
-        """Let a version answer rows, as it answers tasks."""
-        import numpy as np
-
-        tasks = [Task(row.task_id, _task_data(plan, row)) for row in rows]
-        labels_off = services.options.feedback.labels_off
-        predictions = prelabel(tasks, predictor, plan, None, labels_off=labels_off).predictions
-        pairs = list(zip(rows, predictions, strict=True))
-        scores = [each.score if is_acceptable(plan, row.text, each) else NEVER for row, each in pairs]
-        is_wrong = [given_targets(plan, row.text, each.result) != row.targets for row, each in pairs]
-        return cls(np.array(scores, dtype=np.float64), np.array(is_wrong, dtype=np.bool_))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +108,7 @@ class Certifier:
         waiting = self._waiting_scores()
         forecasts = []
         for limit in limits:
-            found = missing_rows(
-                self._validation.scores, self._validation.is_wrong, rows=len(self._test), limit=limit, delta=share
-            )
+            found = missing_rows(*self._validation, rows=len(self._test), limit=limit, delta=share)
             missing, coverage = (None, 0.0) if found is None else found
             threshold = self._threshold(coverage)
             count = sum(score >= threshold for score in waiting) if threshold is not None else 0
@@ -145,7 +116,7 @@ class Certifier:
         return AcceptancePlan(
             version=self._champion.name,
             snapshot_id=self._snapshot.id,
-            validation_rows=len(self._validation.scores),
+            validation_rows=len(self._validation[0]),
             test_rows=len(self._test),
             left_out=self._left_out,
             spent=sum(map(error_share, range(failures))),
@@ -181,18 +152,16 @@ class Certifier:
         if same := self._same_try(tries, limit, audit_share):
             return same
         share = error_share(kept.failures(self._project.id))
-        thresholds = threshold_sequence(
-            self._validation.scores, self._validation.is_wrong, rows=len(self._test), limit=limit, delta=share
-        )
+        thresholds = threshold_sequence(*self._validation, rows=len(self._test), limit=limit, delta=share)
         thresholds = thresholds[thresholds >= 0]
         if not len(thresholds):
             raise CertificateError(
                 f"{len(self._test)} blind test rows cannot certify {limit:.1%} for {self._champion.name}; nothing was "
                 f"spent. `labelloop auto-accept plan --project {self._project.id}` says how many are missing"
             )
-        test = self._judged(self._test)
-        found = Certificate.of(test.scores, test.is_wrong, thresholds, limit=limit, delta=share)
-        first = test.scores >= thresholds[0]
+        scores, is_wrong = self._judged(self._test)
+        found = Certificate.of(scores, is_wrong, thresholds, limit=limit, delta=share)
+        first = scores >= thresholds[0]
         return kept.add(
             KeptCertificate(
                 id=0,
@@ -204,7 +173,7 @@ class Certifier:
                 limit=limit,
                 delta=share,
                 rows=found.rows if found else int(first.sum()),
-                loss=found.loss if found else float(test.is_wrong[first].mean()) if first.any() else 0.0,
+                loss=found.loss if found else float(is_wrong[first].mean()) if first.any() else 0.0,
                 share=found.share if found else float(first.mean()),
                 audit_share=audit_share,
                 created_at=self._services.clock(),
@@ -231,15 +200,31 @@ class Certifier:
         wanted = (limit, audit_share)
         return in_force if in_force and (in_force.limit, in_force.audit_share) == wanted else None
 
-    def _judged(self, rows: Sequence[Row]) -> JudgedRows:
-        return JudgedRows.of(self._services, self._predictor, self._plan, rows)
+    def _judged(self, rows: Sequence[Row]) -> "tuple[Floats, Bools]":
+        """Let the version answer rows, as it answers tasks.
+
+        Returns:
+            Its confidence in each answer, shape (N,), `NEVER` for one that is never accepted; and whether any control's
+            answer is not the truth, shape (N,).
+        """
+        import numpy as np
+
+        plan = self._plan
+        tasks = [Task(row.task_id, _task_data(plan, row)) for row in rows]
+        labels_off = self._services.options.feedback.labels_off
+        predictions = prelabel(tasks, self._predictor, plan, None, labels_off=labels_off).predictions
+        pairs = list(zip(rows, predictions, strict=True))
+        scores = [each.score if is_acceptable(plan, row.text, each) else NEVER for row, each in pairs]
+        is_wrong = [given_targets(plan, row.text, each.result) != row.targets for row, each in pairs]
+        return np.array(scores, dtype=np.float64), np.array(is_wrong, dtype=np.bool_)
 
     def _threshold(self, coverage: float) -> float | None:
         """The confidence that this share of the validation rows exceeds or meets."""
         import numpy as np
 
-        count = round(coverage * len(self._validation.scores))
-        return float(np.sort(self._validation.scores)[-count]) if count else None
+        scores, _ = self._validation
+        count = round(coverage * len(scores))
+        return float(np.sort(scores)[-count]) if count else None
 
     def _waiting_scores(self) -> list[float]:
         """Return the confidence of what the champion says of each unlabeled train task."""

@@ -1,6 +1,6 @@
 """Take back what a version accepted."""
 
-from dataclasses import dataclass
+from collections import Counter
 
 from ...batches import in_batches
 from ...domain.progress import Progress, ProgressCallback
@@ -9,33 +9,22 @@ from ...errors import CertificateError
 from ..services import Services
 from .accept import AcceptedTasks, settle_intentions
 
-__all__ = ["UndoneAcceptances", "undo_acceptances"]
+__all__ = ["undo_acceptances"]
 
 TASKS_AT_ONCE = 50
 """Label Studio deletes one annotation at a time, in about 0.1 s."""
 
 
-@dataclass(slots=True)
-class UndoneAcceptances:
-    """The outcome of taking back.
-
-    Attributes:
-        deleted: annotations that are gone now.
-        changed: annotations that stay, since people have changed them.
-        gone: annotations that people had deleted already, or an earlier attempt.
-    """
-
-    deleted: int = 0
-    changed: int = 0
-    gone: int = 0
-
-
 def undo_acceptances(
     services: Services, project: Project, version: str, report: ProgressCallback = Progress.ignore
-) -> UndoneAcceptances:
+) -> Counter[str]:
     """Delete exactly the annotations that a version accepted and nobody has changed since.
 
     A certificate of this version ends first. Safe to repeat: a killed call is continued by the next.
+
+    Returns:
+        How many annotations were `deleted`, stay since people have `changed` them, or were `gone` already, by people or
+        an earlier attempt.
 
     Raises:
         CertificateError: the version never accepted anything.
@@ -52,7 +41,7 @@ def undo_acceptances(
     services.database.certificates.end(of_version[0], "what it accepted was taken back")
     settle_intentions(services, project, AcceptedTasks())
     standing = services.database.acceptances.standing(project.id, version)
-    outcome = UndoneAcceptances()
+    outcome = Counter(deleted=0, changed=0, gone=0)
     done = 0
     for batch in in_batches(standing, TASKS_AT_ONCE):
         tasks = services.studio.tasks_by_id(project.id, [each.task_id for each in batch])
@@ -61,13 +50,13 @@ def undo_acceptances(
         for each in batch:
             annotation = annotations.get(each.annotation_id or 0)
             if annotation is not None and not each.covers(annotation):
-                outcome.changed += 1
+                outcome["changed"] += 1
                 continue
             is_deleted = annotation is not None and services.studio.delete_annotation(annotation.id)
-            outcome.deleted += is_deleted
-            outcome.gone += not is_deleted
+            outcome["deleted"] += is_deleted
+            outcome["gone"] += not is_deleted
             undone.append(each)
         services.database.acceptances.undo(undone)
         done += len(batch)
-        report(Progress(done / len(standing), "undoing", f"took back {outcome.deleted} of {len(standing)} answers"))
+        report(Progress(done / len(standing), "undoing", f"took back {outcome['deleted']} of {len(standing)} answers"))
     return outcome

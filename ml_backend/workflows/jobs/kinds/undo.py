@@ -1,7 +1,6 @@
 """Jobs that take back what a version accepted."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, ClassVar
 
 from ....domain.job import Job
@@ -27,7 +26,4 @@ class UndoJob(JobKind, frozen=True):
 
     def run(self, services: Services, job: Job, context: JobContext) -> Mapping[str, Any]:
         project = services.database.projects.get(job.project_id)
-        return {
-            "model_version": self.version,
-            **asdict(undo_acceptances(services, project, self.version, context.report)),
-        }
+        return {"model_version": self.version, **undo_acceptances(services, project, self.version, context.report)}
