@@ -1,7 +1,8 @@
 """Accept answers while a certificate is in force, and choose the tasks in which people audit them.
 
 What is about to be accepted is stored before Label Studio hears of it, so that whatever it makes of that is known here,
-wherever the work stops. Label Studio makes the annotations itself, of the predictions that were judged.
+wherever the work stops. Label Studio makes the annotations itself, of the predictions that it holds, each of which is
+first compared with what the version answers to the text as it is now.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from ...batches import in_batches
 from ...domain.acceptance import Acceptance, KeptCertificate
 from ...domain.annotation import Prediction, Task
+from ...domain.example import Target
 from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...domain.snapshot import text_digest
@@ -20,7 +22,7 @@ from ...serving.prelabels import prelabel
 from ..connecting.projects import project_as_it_is
 from ..services import Services
 from ..splits import splits_of
-from .certify import is_acceptable
+from .certify import given_targets, is_acceptable
 from .in_force import certificate_in_force
 
 __all__ = ["AcceptedTasks", "accept_answers", "settle_intentions"]
@@ -39,12 +41,14 @@ class AcceptedTasks:
         accepted: annotations that were made.
         audits: tasks that are left to people, without a hint.
         labeled_meanwhile: tasks that people had answered or skipped before the annotation was made; theirs stands.
+        outdated: tasks whose prediction in Label Studio is not what the version answers; they are left to people.
         looked_at: unlabeled tasks that were read.
     """
 
     accepted: int = 0
     audits: int = 0
     labeled_meanwhile: int = 0
+    outdated: int = 0
     looked_at: int = 0
 
 
@@ -67,8 +71,9 @@ def accept_answers(services: Services, project: Project, report: ProgressCallbac
         return outcome
     total = services.studio.prediction_counts(project.id).get(certificate.version, 0)
 
-    def on_read(task_count: int) -> None:
+    def on_read(task_count: int, outdated: int) -> None:
         outcome.looked_at += task_count
+        outcome.outdated += outdated
         done = f"accepted {outcome.accepted} answers, left {outcome.audits} to people"
         report(Progress(outcome.looked_at / max(total, outcome.looked_at), STAGE, done))
 
@@ -125,53 +130,76 @@ def _settled(services: Services, intended: Acceptance, task: Task | None, outcom
 
 
 class _Coverage:
-    """The unlabeled tasks of a project that its certificate covers."""
+    """The unlabeled tasks of a project that its certificate covers.
+
+    Raises:
+        CertificateError: the certified version cannot be loaded.
+    """
 
     def __init__(self, services: Services, project: Project, certificate: KeptCertificate) -> None:
         self._services, self._project, self._certificate = services, project, certificate
         self._plan = plan_of(project)
+        self._predictor = services.champions.refresh(project)
+        if self._predictor.version != certificate.version:
+            raise CertificateError(
+                f"{certificate.version} cannot be loaded, and {self._predictor.version} answers for now; "
+                f"`labelloop doctor {project.id}` says why"
+            )
 
-    def waiting(self, on_read: Callable[[int], None]) -> Iterator[tuple[Task, Acceptance]]:
+    def waiting(self, on_read: Callable[[int, int], None]) -> Iterator[tuple[Task, Acceptance]]:
         """Yield tasks whose answer is to be accepted or audited, without those that were covered before.
 
         An audit whose prediction can still be seen comes again, since the work stopped before it was hidden.
 
         Args:
-            on_read: called with how many tasks were read since the last call.
+            on_read: called with how many tasks were read since the last call, and how many predictions are outdated.
         """
         certificate = self._certificate
         covered = self._services.database.acceptances.covered(certificate.id, certificate.version, self._project.id)
         stored = self._services.studio.unlabeled_tasks(self._project.id, certificate.version)
         for batch in in_batches(stored, TASKS_READ):
             splits = splits_of(self._services, self._project, [self._plan.text(task.data) for task, _ in batch])
-            for (task, prediction), split in zip(batch, splits, strict=True):
-                if prediction is None or split.is_held_out or not self._is_sure(task, prediction):
-                    continue
-                known = covered.get(task.id)
-                if known is None:
-                    yield task, self._acceptance(task, prediction)
-                elif known.is_audit and known.certificate_id == certificate.id:
-                    yield task, known
-            on_read(len(batch))
+            sure = [
+                (task, prediction)
+                for (task, prediction), split in zip(batch, splits, strict=True)
+                if prediction is not None and not split.is_held_out and self._is_sure(task, prediction)
+            ]
+            hidden = [(task, covered[task.id]) for task, _ in sure if self._is_audit(covered.get(task.id))]
+            fresh = [(task, prediction) for task, prediction in sure if task.id not in covered]
+            confirmed = self._confirmed(fresh)
+            yield from hidden
+            yield from ((task, self._acceptance(task, prediction)) for task, prediction in confirmed)
+            on_read(len(batch), len(fresh) - len(confirmed))
 
     def hide(self, tasks: Sequence[Task]) -> None:
-        """Let annotators see no prediction of tasks: a blind one takes the place of all that Label Studio holds.
-
-        Raises:
-            CertificateError: the certified version cannot be loaded.
-        """
+        """Let annotators see no prediction of tasks: a blind one takes the place of all that Label Studio holds."""
         if not tasks:
             return
-        predictor = self._services.champions.refresh(self._project)
-        if predictor.version != self._certificate.version:
-            raise CertificateError(
-                f"{self._certificate.version} cannot be loaded, and {predictor.version} answers for now; "
-                f"`labelloop doctor {self._project.id}` says why"
-            )
-        blind = prelabel(tasks, predictor, self._plan, [True] * len(tasks)).predictions
+        blind = prelabel(tasks, self._predictor, self._plan, [True] * len(tasks)).predictions
         self._services.studio.delete_predictions_of(self._project.id, [task.id for task in tasks])
         pairs = [(task.id, each) for task, each in zip(tasks, blind, strict=True)]
         self._services.studio.push_predictions(self._project.id, pairs)
+
+    def _is_audit(self, known: Acceptance | None) -> bool:
+        """True for an audit of this certificate."""
+        return known is not None and known.is_audit and known.certificate_id == self._certificate.id
+
+    def _confirmed(self, stored: Sequence[tuple[Task, Prediction]]) -> list[tuple[Task, Prediction]]:
+        """Return the predictions that are what the version answers, and as sure as they have to be.
+
+        Others are of a text that has changed since, or somebody made them up.
+        """
+        tasks = [task for task, _ in stored]
+        labels_off = self._services.options.feedback.labels_off
+        answers = prelabel(tasks, self._predictor, self._plan, None, labels_off=labels_off).predictions
+        return [
+            (task, answer)
+            for (task, prediction), answer in zip(stored, answers, strict=True)
+            if self._is_sure(task, answer) and self._targets(task, answer) == self._targets(task, prediction)
+        ]
+
+    def _targets(self, task: Task, prediction: Prediction) -> dict[str, Target]:
+        return given_targets(self._plan, self._plan.text(task.data), prediction.result)
 
     def _is_sure(self, task: Task, stored: Prediction) -> bool:
         threshold = self._certificate.threshold

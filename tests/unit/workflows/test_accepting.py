@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ml_backend.domain.annotation import Prediction
 from ml_backend.domain.example import Row
 from ml_backend.domain.job import JobState
 from ml_backend.domain.snapshot import Split
@@ -112,6 +113,18 @@ def test_what_the_certificate_covers_is_accepted_or_audited_once(case: Certifiab
     assert {each.task_id: each.annotation_id for each in standing} == accepted
     assert case.accept().result["accepted"] == 0
     assert case.accepted() == accepted
+
+
+def test_a_prediction_that_is_not_the_version_s_answer_is_left_to_people(case: Certifiable) -> None:
+    case.certify()
+    forged, outdated, *_ = case.waiting
+    made_up = Prediction(tuple(choice("Returns")), 1.0, case.champion.name)
+    case.studio.delete_predictions_of(case.project.id, [forged])
+    case.studio.predict_in_editor(forged, made_up)
+    case.studio.replace_data(outdated, {"text": " "})
+
+    assert case.accept().result["outdated"] == 2
+    assert not {forged, outdated} & {*case.accepted(), *case.audits()}
 
 
 def test_audits_are_answered_blind_while_the_certificate_is_in_force(case: Certifiable) -> None:
