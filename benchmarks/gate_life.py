@@ -7,7 +7,7 @@ every time that it is held.
 
 - `luck`: projects of 50 gates whose challengers are exactly as good as the champion. How many ever promote one?
 - `power`: a challenger that is 3 points better, where the two differ on 10% of rows. How many test rows does the first
-  gate need to let it pass in 80% of cases?
+  gate need to let it pass in 80% of cases? By a line through the shares that pass, on the scales of a normal test.
 - `gains`: projects of 50 rounds whose versions get better with the labels, at first much, later hardly. How far is the
   champion behind the best version so far after the last round? A tenth of the labels are test rows, so the first
   rounds decide provisionally.
@@ -15,7 +15,7 @@ every time that it is held.
 Versions err together on difficult texts: a version is right where a number stays under a bound that its accuracy sets.
 The number is the text's difficulty, the same for all versions, plus a noise. Half of the noise lasts from version to
 version, the more the less the labels have grown; the other half is the version's alone. Two versions with the same
-labels differ in 6% of their answers. With gains, a training's luck moves the accuracy by half a point.
+labels differ in 6% of their answers. With gains, a training's luck moves the accuracy by .3 points.
 """
 
 import argparse
@@ -39,12 +39,16 @@ OWN_NOISE = 0.1
 """Share of the variance of what decides an answer that is a version's alone."""
 LASTING = 0.5
 """Share of that noise that versions with nearly the same labels have in common."""
-LUCK_OF_TRAINING = 0.005
+LUCK_OF_TRAINING = 0.003
 ACCURACY = 0.85
 LABELS_PER_ROUND = (50, 100, 200, 400)
 TEST_SHARE = 0.1
-CURVES = {"easy": (0.80, 0.93, 300), "hard": (0.60, 0.88, 600)}
-"""Accuracy at first and at last, and the number of labels at which half of the gain is made."""
+CURVES = {"Banking77": (0.0, 0.94, 100), "tickets": (0.1, 0.86, 50), "slow": (0.5, 0.88, 400)}
+"""Accuracy at first and at last, and the number of labels at which half of the gain is made.
+
+The first goes through what Banking77 reaches with 958 and 10,003 labels, the second through what the demo's tickets
+reach with 403; the third is a project that learns for longer.
+"""
 
 
 class EveryGateAlone(ErrorBudget):
@@ -123,7 +127,7 @@ def luck(projects: int) -> None:
         + " | after ".join(f"{k} gates" for k in CHECKED)
         + " |"
     )
-    for (first, more), (name, way) in itertools.product(((100, 5), (100, 20), (300, 10)), WAYS.items()):
+    for (first, more), (name, way) in itertools.product(((300, 10), (100, 10)), WAYS.items()):
         counts = [first + more * gate for gate in range(GATES)]
         promoted_at = []
         for seed in range(projects):
@@ -164,7 +168,8 @@ def power(projects: int) -> None:
                 versions = Versions(np.array([0.835, 0.865]), right, true, wrong)
                 passed += versions.contest(0, 1, rows, way([]))[0].promote
             shares.append(passed / projects)
-        needed = np.interp(0.8, shares, sizes)
+        slope, offset = np.polyfit(np.sqrt(sizes), norm.ppf(shares), 1)
+        needed = ((norm.ppf(0.8) - offset) / slope) ** 2
         print(f"| {name} | " + " | ".join(f"{share:.3f}" for share in shares) + f" | {needed:.0f} |", flush=True)
 
 
