@@ -1,23 +1,28 @@
 """Whether certificates keep what they promise, what they cover, and how soon they lapse when texts change.
 
-    python -m benchmarks.certificates --data BANKING77 --nlupp NLUPP --answers FOLDER [--halves 1000] [--runs 200]
+    python -m benchmarks.certificates --data BANKING77 --nlupp NLUPP --folder FOLDER [--halves 1000] [--runs 200]
 
-Models: Banking77 on its own files; the same without 20 random classes, whose texts are the shift; NLU++ banking, folds
-0 to 9 to train on and 10 to 19 as the test, since a certificate takes rows. A tenth of the rows to train on is the
+Models: Banking77 on its own files; the same without 20 random classes, whose texts are the shift (the first draw of
+`benchmarks.unfit_texts`, in the same folder); NLU++ banking, folds 0 to 9 to train on and 10 to 19 as the test, since a
+certificate takes rows. A tenth of the rows to train on is the
 validation split. All are tuned with LoRA. An answer of NLU++ is the whole set of labels, and wrong where any differs;
 beside that it is measured by its share of wrong labels, 1 - |both| / |either|, which is a loss between 0 and 1.
 Confidences and losses stay in the folder, so that the rest can be run again without training.
 
 The test rows are divided at random into two halves, 1,000 times: on one a threshold is certified, and the other is the
-stream of texts to come, whose accepted answers cost more than the limit or do not. Beside the certificate: a plain cut,
+stream of texts to come, whose accepted answers cost more than the limit or do not. Halves of one set depend on each
+other: errors that one half lacks the other has. So the answers to all test rows from the threshold on are measured as
+well: the promise is about the rows that both halves are drawn from. Beside the certificate: a plain cut,
 which accepts what has a calibrated confidence of 1 - limit; and the fixed sequence of thresholds as Learn-then-Test
 (Angelopoulos et al. 2021) publishes it, from the strictest on, with p-values by Hoeffding and by Hoeffding and Bentkus.
+Certificates by label are compared in the same way, bounds on losses between 0 and 1 on drawn ones, and streams are
+audited with and without a shift.
 """
 
 import argparse
 import json
 import random
-import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -28,16 +33,19 @@ import numpy as np
 from benchmarks.multilabel import target_of
 from benchmarks.support.texts import read_pairs
 from benchmarks.support.trained import labeled, trained
+from benchmarks.unfit_texts import read_draw
 from ml_backend.domain.example import Target
 from ml_backend.domain.model import Method
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.rows.data import TrainingData
-from ml_backend.measuring.certificates import Certificate, e_values, missing_rows, threshold_sequence
+from ml_backend.measuring.certificates import Certificate, e_values, missing_rows
 
 LIMITS = (0.01, 0.02, 0.05)
 DELTA = 0.05
+SPLITS = ("validation", "test")
+TOPICS = ("top_up", "transfer", "card", "cash", "exchange")
 VALIDATION_SHARE = 0.1
-UNSEEN_CLASSES, UNSEEN_SHARE = 20, 0.2
+UNSEEN_SHARE = 0.2
 FIRST_TEST_FOLD = 10
 GRID = 20
 MOST_AUDITED, AUDITED_BEFORE = 2000, 300
@@ -47,32 +55,18 @@ Rows = list[tuple[str, Target]]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a model is trained on, and what it is asked about.
-
-    Attributes:
-        unseen: texts of classes that the model does not know; none but for the shift.
-    """
+    """What a model is trained on, and what it is asked about."""
 
     head: str
     labels: tuple[str, ...]
     train: Rows
     test: Rows
-    unseen: Rows
 
     @classmethod
-    def of_banking77(cls, folder: Path, *, unseen: int = 0) -> "Task":
-        """All classes of Banking77, or all but so many random ones."""
+    def of_banking77(cls, folder: Path) -> "Task":
+        """All classes of Banking77."""
         train, test = (list(read_pairs(folder / name)) for name in ("train.csv", "test.csv"))
-        names = sorted({label for _, label in train})
-        out = set(random.Random(1).sample(names, unseen))
-        known = tuple(name for name in names if name not in out)
-        return cls(
-            "softmax",
-            known,
-            [pair for pair in train if pair[1] not in out],
-            [pair for pair in test if pair[1] not in out],
-            [pair for pair in test if pair[1] in out],
-        )
+        return cls("softmax", tuple(sorted({label for _, label in train})), train, test)
 
     @classmethod
     def of_nlupp(cls, folder: Path) -> "Task":
@@ -81,7 +75,7 @@ class Task:
         labels = tuple(sorted({name for row in rows for name in row["intents"]}))
         pairs = [(row["fold"] >= FIRST_TEST_FOLD, (row["text"], target_of(row))) for row in rows]
         train, test = ([pair for is_test, pair in pairs if is_test == wanted] for wanted in (False, True))
-        return cls("sigmoid", labels, train, test, [])
+        return cls("sigmoid", labels, train, test)
 
     def answer(self) -> dict[str, np.ndarray]:
         """Train a model; return the confidences and losses of its answers by name."""
@@ -94,11 +88,12 @@ class Task:
         )
         arrays = {}
         with trained(data, TrainingSettings(method=Method.LORA, seed=1)) as (_, predictor):
-            for name, asked in (("validation", rows[:cut]), ("test", self.test), ("unseen", self.unseen)):
+            for name, asked in (("validation", rows[:cut]), ("test", self.test)):
                 answers = [found["control"] for found in predictor.predict([text for text, _ in asked]) if found]
                 pairs = [(answer.target, target) for answer, (_, target) in zip(answers, asked, strict=True)]
                 arrays[f"{name}_scores"] = np.array([answer.score for answer in answers])
                 arrays[f"{name}_losses"] = np.array([answer != target for answer, target in pairs], dtype=np.bool_)
+                arrays[f"{name}_answers"] = np.array([str(answer) for answer, _ in pairs])
                 if self.head == "sigmoid":
                     arrays[f"{name}_shares"] = np.array([_share(set(a), set(t)) for a, t in pairs], dtype=np.float64)
         return arrays
@@ -113,6 +108,11 @@ class Answers:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    @property
+    def pair(self) -> tuple[np.ndarray, np.ndarray]:
+        """As the package takes them."""
+        return self.scores, self.losses
 
     def take(self, rows: np.ndarray) -> "Answers":
         """These rows."""
@@ -129,8 +129,7 @@ Rule = Callable[[Answers, Answers, float], float | None]
 
 def certified(validation: Answers, blind: Answers, limit: float) -> float | None:
     """The threshold that is certified."""
-    sequence = threshold_sequence(validation.scores, validation.losses, rows=len(blind), limit=limit, delta=DELTA)
-    found = Certificate.of(blind.scores, blind.losses, sequence, limit=limit, delta=DELTA)
+    found = Certificate.of(validation.pair, blind.pair, limit=limit, delta=DELTA)
     return found.threshold if found else None
 
 
@@ -144,7 +143,7 @@ def published(
 ) -> float | None:
     """The fixed sequence from the strictest threshold with rows enough for any to pass; the same ones as ours."""
     chosen = None
-    for threshold in np.quantile(validation.scores, 1 - np.arange(1, GRID + 1) / GRID).tolist():
+    for threshold in _thresholds(validation):
         accepted = blind.above(threshold)
         if p_value_of(np.zeros(len(accepted)), limit) > DELTA:
             continue
@@ -152,6 +151,11 @@ def published(
             break
         chosen = threshold
     return chosen
+
+
+def _thresholds(validation: Answers) -> list[float]:
+    """Confidences from which on 5%, 10% and so on of validation rows are accepted."""
+    return np.quantile(validation.scores, 1 - np.arange(1, GRID + 1) / GRID).tolist()
 
 
 def hoeffding(losses: np.ndarray, limit: float) -> float:
@@ -190,25 +194,126 @@ def halves(answers: Answers, count: int) -> Iterator[tuple[Answers, Answers]]:
 def compare_rules(name: str, validation: Answers, test: Answers, count: int) -> None:
     """Print how often each rule's accepted answers cost more than the limit, and what it accepts."""
     print(f"\n{name}: mean loss {test.losses.mean():.4f} on {len(test)} test rows, {len(validation)} validation rows")
-    print("| limit | rule | exceeded | covered: mean, median | nothing accepted |\n| --- | --- | --- | --- | --- |")
+    columns = (
+        "limit",
+        "rule",
+        "exceeded in the other half",
+        "by all rows",
+        "covered: mean, median",
+        "nothing accepted",
+    )
+    print(f"| {' | '.join(columns)} |\n{'| --- ' * len(columns)}|")
     for limit in LIMITS:
         for rule_name, rule in RULES.items():
-            exceeded, covered = [], []
+            exceeded, by_all, covered = [], [], []
             for blind, stream in halves(test, count):
                 threshold = rule(validation, blind, limit)
-                accepted = stream.above(np.inf if threshold is None else threshold)
+                accepted, of_all = (each.above(np.inf if threshold is None else threshold) for each in (stream, test))
                 exceeded.append(bool(len(accepted)) and accepted.mean() > limit)
+                by_all.append(bool(len(of_all)) and of_all.mean() > limit)
                 covered.append(len(accepted) / len(stream))
             nothing = np.mean(np.array(covered) == 0)
             shares = f"{np.mean(covered):.1%}, {np.median(covered):.1%}"
-            print(f"| {limit:.0%} | {rule_name} | {np.mean(exceeded):.1%} | {shares} | {nothing:.1%} |", flush=True)
-        plan = missing_rows(validation.scores, validation.losses, rows=len(test) // 2, limit=limit, delta=DELTA)
-        print(f"| | forecast | | {'never' if plan is None else f'{plan[1]:.0%} with {plan[0]} more rows'} | |")
+            broken = f"{np.mean(exceeded):.1%} | {np.mean(by_all):.1%}"
+            print(f"| {limit:.0%} | {rule_name} | {broken} | {shares} | {nothing:.1%} |", flush=True)
+        plan = missing_rows(validation.pair, rows=len(test) // 2, limit=limit, delta=DELTA)
+        print(f"| | forecast | | | {'never' if plan is None else f'{plan[1]:.0%} with {plan[0]} more rows'} | |")
+
+
+def compare_labels(arrays: dict[str, np.ndarray], count: int) -> None:
+    """Print what certificates by label cover; Banking77's classes as six topics, since a class has too few rows.
+
+    Beside the certificates of the package: one for all topics, and one sequence over the topics, from the one with the
+    most rows on, first of everyone's first thresholds, then of their second ones, up to the first that fails.
+    """
+    topics = {split: np.array([_topic(name) for name in arrays[f"{split}_answers"]]) for split in SPLITS}
+    validation, test = (Answers(arrays[f"{split}_scores"], arrays[f"{split}_losses"]) for split in SPLITS)
+    random_rows = np.random.default_rng(1)
+    names = sorted(set(topics["test"]))
+    found: dict[tuple[float, str], list[tuple[float, bool, bool]]] = defaultdict(list)
+    for _ in range(count):
+        rows = random_rows.permutation(len(test))
+        blind, stream = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+        labels = topics["validation"], topics["test"][blind]
+        for limit in LIMITS:
+            pooled = certified(validation, test.take(blind), limit)
+            by_label = Certificate.by_label(
+                validation.pair,
+                test.take(blind).pair,
+                (labels[0].tolist(), labels[1].tolist()),
+                limit=limit,
+                delta=DELTA,
+            )
+            ways = {
+                "one certificate": dict.fromkeys(names, pooled) if pooled is not None else {},
+                "by label": {name: each.threshold for name, each in by_label.items()},
+                "one sequence over labels": _one_sequence(validation, test.take(blind), labels, limit),
+            }
+            for way, thresholds in ways.items():
+                is_accepted = test.scores >= np.array([thresholds.get(name, np.inf) for name in topics["test"]])
+                losses = [test.losses[is_accepted & (topics["test"] == name)] for name in names]
+                is_broken = bool(is_accepted.any()) and test.losses[is_accepted].mean() > limit
+                in_one = any(len(each) and each.mean() > limit for each in losses)
+                found[limit, way].append((is_accepted[stream].mean(), is_broken, in_one))
+    columns = ("limit", "certificates", "covered: mean", "exceeded by all rows", "by a topic")
+    print(f"\n| {' | '.join(columns)} |\n{'| --- ' * len(columns)}|")
+    for (limit, way), results in found.items():
+        covered, broken, in_one = np.array(results).mean(axis=0)
+        print(f"| {limit:.0%} | {way} | {covered:.1%} | {broken:.1%} | {in_one:.1%} |")
+
+
+def _topic(name: str) -> str:
+    return next((topic for topic in TOPICS if topic in name), "other")
+
+
+def _one_sequence(
+    validation: Answers, blind: Answers, labels: tuple[np.ndarray, np.ndarray], limit: float
+) -> dict[str, float]:
+    from scipy.stats import binom
+
+    order = sorted(set(labels[1]), key=lambda name: -(labels[1] == name).sum())
+    own = {name: blind.take(labels[1] == name) for name in order}
+    grids = {name: _thresholds(validation.take(labels[0] == name)) for name in order}
+    chosen: dict[str, float] = {}
+    for step in range(GRID):
+        for name in order:
+            accepted = own[name].above(grids[name][step])
+            if (1 - limit) ** len(accepted) > DELTA:
+                continue
+            if binom.cdf(accepted.sum(), len(accepted), limit) > DELTA:
+                return chosen
+            chosen[name] = grids[name][step]
+    return chosen
+
+
+def compare_bounds(count: int) -> None:
+    """Print how often bounds certify drawn losses: the share of three controls that are wrong, 40% of the limit."""
+    random_rows = np.random.default_rng(3)
+    print("\n| limit | rows | betting | Hoeffding-Bentkus |\n| --- | --- | --- | --- |")
+    for limit in LIMITS:
+        for rows in (200, 500, 1000):
+            confidence, right = np.ones(rows), np.zeros(rows)
+            passed = []
+            for _ in range(count):
+                losses = (random_rows.random((3, rows)) < 0.4 * limit).mean(axis=0)
+                found = Certificate.of((confidence, right), (confidence, losses), limit=limit, delta=DELTA)
+                passed.append((found is not None, hoeffding_bentkus(losses, limit) <= DELTA))
+            betting, published_one = np.array(passed).mean(axis=0)
+            print(f"| {limit:.0%} | {rows} | {betting:.1%} | {published_one:.1%} |")
+
+
+def unseen_classes(data: Path, folder: Path) -> tuple[Answers, Answers, Answers]:
+    """Answers to validation rows, to test rows of classes that a model knows, and to test rows of others."""
+    arrays = read_draw(data, folder, 1)
+    losses = {split: arrays[f"{split}_answers"] != arrays[f"{split}_labels"] for split in SPLITS}
+    validation, test = (Answers(arrays[f"{split}_scores"], losses[split]) for split in SPLITS)
+    is_known = arrays["test_labels"] >= 0
+    return validation, test.take(np.flatnonzero(is_known)), test.take(np.flatnonzero(~is_known))
 
 
 def watch(name: str, validation: Answers, test: Answers, unseen: Answers, runs: int) -> None:
     """Print after how many audited answers certificates lapse, and how often they do without a shift."""
-    print(f"\n{name}: {UNSEEN_SHARE:.0%} of the texts from {UNSEEN_CLASSES} classes that the model has not seen")
+    print(f"\n{name}: {UNSEEN_SHARE:.0%} of the texts from classes that the model has not seen")
     print(
         "| limit | certificates | error, shifted | lapses: mean, median | within 200 | never in "
         f"{MOST_AUDITED} | after {AUDITED_BEFORE} good ones: mean | lapses without a shift |\n{'| --- ' * 8}|"
@@ -262,33 +367,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of Banking77's files")
     parser.add_argument("--nlupp", type=Path, required=True, help="folder of NLU++'s data.jsonl")
-    parser.add_argument("--answers", type=Path, required=True, help="folder for the models' answers")
+    parser.add_argument("--folder", type=Path, required=True, help="where the models' answers lie, or will")
     parser.add_argument("--halves", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=200, help="streams with and without a shift")
     asked = parser.parse_args()
-    tasks = {
-        "banking77": partial(Task.of_banking77, asked.data),
-        "banking77-57": partial(Task.of_banking77, asked.data, unseen=UNSEEN_CLASSES),
-        "nlupp": partial(Task.of_nlupp, asked.nlupp),
-    }
-    answers: dict[str, dict[str, np.ndarray]] = {}
-    for name, task in tasks.items():
-        file = asked.answers / f"{name}.npz"
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    for name, task in {"banking77": Task.of_banking77(asked.data), "nlupp": Task.of_nlupp(asked.nlupp)}.items():
+        file = asked.folder / f"{name}.npz"
         if not file.exists():
-            began_s = time.process_time()
-            asked.answers.mkdir(parents=True, exist_ok=True)
-            np.savez(file, **task().answer())
-            print(f"{name}: trained and asked in {time.process_time() - began_s:.0f} processor seconds", flush=True)
-        answers[name] = dict(np.load(file))
-
-    def of(name: str, rows: str, losses: str = "losses") -> Answers:
-        return Answers(answers[name][f"{rows}_scores"], answers[name][f"{rows}_{losses}"])
-
-    compare_rules("Banking77", of("banking77", "validation"), of("banking77", "test"), asked.halves)
-    compare_rules("NLU++, whole answers", of("nlupp", "validation"), of("nlupp", "test"), asked.halves)
-    shares = of("nlupp", "validation", "shares"), of("nlupp", "test", "shares")
-    compare_rules("NLU++, share of wrong labels", *shares, asked.halves)
-    watch("Banking77", *(of("banking77-57", rows) for rows in ("validation", "test", "unseen")), asked.runs)
+            np.savez(file, **task.answer())
+        arrays = dict(np.load(file))
+        for losses in ("losses", "shares"):
+            if f"test_{losses}" in arrays:
+                rows = (Answers(arrays[f"{split}_scores"], arrays[f"{split}_{losses}"]) for split in SPLITS)
+                compare_rules(f"{name}, {losses}", *rows, asked.halves)
+        if name == "banking77":
+            compare_labels(arrays, asked.runs)
+    compare_bounds(asked.runs)
+    watch("Banking77", *unseen_classes(asked.data, asked.folder), asked.runs)
 
 
 if __name__ == "__main__":

@@ -66,8 +66,8 @@ def on(
     spent = _spending(services, connected)
     if not certificate.is_certified:
         raise CertificateError(
-            f"{certificate.version} was not certified: of {certificate.rows} blind rows of which it is surest, it "
-            f"answers {certificate.loss:.1%} wrong, which does not show that {limit:.1%} holds; {spent}"
+            f"{certificate.version} was not certified: of {certificate.rows} answers to blind rows, "
+            f"{certificate.loss:.1%} are wrong, and the surest of them do not show that {limit:.1%} holds; {spent}"
         )
     note(certificate.promise)
     job = run_in_foreground(services, claimed(services, connected.id, AcceptJob(trigger="command")))

@@ -259,6 +259,11 @@ def _report_lines(report: "EvaluationReport") -> "list[str | Table]":
             table(("label", "precision", "recall", "F1", "rows"), rows),
             f"{name}: {summary} on {figures.rows} rows",
         ]
+        if figures.calibration is not None:
+            parts = figures.part_calibration
+            both = f", in its parts by {parts['expected_error']:.3f}" if parts is not None else ""
+            off = f"the confidence in an answer is off by {figures.calibration['expected_error']:.3f} on average{both}"
+            lines.append(f"{name}: {off}")
     return lines
 
 

@@ -25,6 +25,7 @@ FIGURES = {
     "accuracy": "accuracy",
     "macro_f1": "macro-F1",
     "micro_f1": "micro-F1",
+    "expected_calibration_error": "calibration error",
     "rouge_l": "ROUGE-L",
     "bleu": "BLEU",
     "perplexity": "perplexity",

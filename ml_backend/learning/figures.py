@@ -1,6 +1,7 @@
 """Figures of a training run, drawn without a display and without pyplot's global state."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,6 @@ __all__ = ["confusion_figure", "curves_figure", "reliability_figure"]
 NAMED_CLASSES = 40
 """With more classes their names would be too small to read."""
 WRITTEN_CELLS = 15
-BINS = 10
 
 
 def confusion_figure(evaluation: Evaluation) -> "Figure":
@@ -63,17 +63,21 @@ def curves_figure(result: FitResult, *, score: str) -> "Figure":
 
 
 def reliability_figure(reliability: Reliability) -> "Figure":
-    """Accuracy over confidence, before and after calibration; the diagonal is perfect."""
+    """Accuracy over confidence, before and after calibration, with 95% intervals; the diagonal is perfect."""
     figure = _figure(5.0, 5.0)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="gray", linestyle=":")
     for scores, name in ((reliability.raw, "raw"), (reliability.scores, "calibrated")):
-        place = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
-        filled = np.unique(place)
-        axes.plot(
-            [scores[place == b].mean() for b in filled],
-            [reliability.is_right[place == b].mean() for b in filled],
+        bins = replace(reliability, scores=scores).calibration()["bins"]
+        accuracy = np.array([each["accuracy"] for each in bins])
+        ends = np.array([[each["low"] for each in bins], [each["high"] for each in bins]])
+        axes.errorbar(
+            [each["confidence"] for each in bins],
+            accuracy,
+            np.abs(ends - accuracy),
             marker="o",
+            capsize=3,
+            elinewidth=0.8,
             label=name,
         )
     axes.set(

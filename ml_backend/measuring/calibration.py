@@ -1,11 +1,13 @@
-"""From logits to confidences that mean what they say.
+"""From logits to confidences that mean what they say, and how well they do.
 
 Source: Guo et al. 2017, "On Calibration of Modern Neural Networks" (temperature scaling, expected calibration error);
-Platt 1999, "Probabilistic Outputs for Support Vector Machines" (the logistic map).
+Platt 1999, "Probabilistic Outputs for Support Vector Machines" (the logistic map); Nixon et al. 2019, "Measuring
+Calibration in Deep Learning" (bins of equal mass, which leave none to a handful of rows).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypedDict
 
 import numpy as np
 
@@ -13,12 +15,31 @@ from ..arrays import Bools, Floats, Floats2d, Ints
 from ..models.bundle.manifest import PartFacts
 from ..models.text.confidence import Logistic
 
-__all__ = ["Reliability", "fit_logistic", "fit_temperature"]
+__all__ = ["Calibration", "Reliability", "fit_logistic", "fit_temperature"]
 
 
 LOWEST, HIGHEST = 0.05, 20.0
 STEEPEST = 20.0
-BINS = 15
+BINS = 10
+LEAST_BIN_ROWS = 10
+
+
+class Bin(TypedDict):
+    """Answers of about the same confidence: its mean, the share of right ones, and that share's exact 95% interval."""
+
+    rows: int
+    confidence: float
+    accuracy: float
+    low: float
+    high: float
+
+
+class Calibration(TypedDict):
+    """How far confidences are from accuracies, over bins of equally many answers; a JSON object."""
+
+    rows: int
+    expected_error: float
+    bins: list[Bin]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,11 +71,37 @@ class Reliability:
         return tuple(np.quantile(self.scores, shares).tolist())
 
     def expected_error(self) -> float:
-        """Mean distance between confidence and accuracy, over 15 bins of equal width, weighted by rows; 0 without."""
+        """Mean distance between confidence and accuracy, over up to 10 bins of equal mass, weighted by rows; 0 without.
+
+        Chance alone makes it greater than 0, the more so the fewer the rows.
+        """
         scores, is_right = self.scores, self.is_right
-        bins = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
-        members = [bins == each for each in np.unique(bins)]
-        return float(sum(abs(is_right[each].mean() - scores[each].mean()) * each.mean() for each in members))
+        return float(sum(abs(is_right[each].mean() - scores[each].mean()) * each.mean() for each in self._bins()))
+
+    def calibration(self) -> Calibration:
+        """The expected error, and the bins behind it in rising order of confidence."""
+        return {"rows": self.rows, "expected_error": self.expected_error(), "bins": list(map(self._bin, self._bins()))}
+
+    def _bins(self) -> Iterator[Bools]:
+        """Yield the rows of each bin; equal confidences share one, so that there may be fewer bins."""
+        count = max(1, min(BINS, self.rows // LEAST_BIN_ROWS))
+        inner = np.linspace(0.0, 1.0, count + 1)[1:-1]
+        edges = np.quantile(self.scores, inner) if self.rows else inner
+        place = np.searchsorted(np.unique(edges), self.scores, side="right")
+        return (place == each for each in np.unique(place))
+
+    def _bin(self, members: Bools) -> Bin:
+        from scipy.stats import binomtest
+
+        right, rows = int(self.is_right[members].sum()), int(members.sum())
+        interval = binomtest(right, rows).proportion_ci()
+        return {
+            "rows": rows,
+            "confidence": float(self.scores[members].mean()),
+            "accuracy": right / rows,
+            "low": float(interval.low),
+            "high": float(interval.high),
+        }
 
     def warnings(self) -> list[str]:
         """A sentence where the rows were too few."""

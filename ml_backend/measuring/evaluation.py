@@ -2,15 +2,17 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Floats, Ints
-from ..domain.example import Target, label_of, parts_of
+from ..domain.example import Part, Target, label_of, parts_of
+from ..domain.model import ScoredTarget
 from ..errors import TrainingError
+from .calibration import Calibration, Reliability
 
 __all__ = ["Average", "ClassMetrics", "Evaluation", "count_parts"]
 
@@ -28,6 +30,8 @@ class ClassMetrics:
 
     Attributes:
         support: rows that truly carry the label, or true spans with it.
+        calibration_error: expected error of the confidence in answers with this label, or spans; None: not measured,
+            or on under 30 of them.
     """
 
     label: str
@@ -35,6 +39,7 @@ class ClassMetrics:
     recall: float
     f1: float
     support: int
+    calibration_error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,9 @@ class Evaluation:
         confusion: for classes only: rows per true class (first index) and predicted class, in the order of
             `per_class`; rows without an answer are in no column. Empty for other answers.
         unanswered: rows for which the model gave no answer; they count as wrong.
+        calibration: of the confidences in whole answers; None: not measured.
+        part_calibration: of the confidences in the labels or spans that answers consist of; None also where an answer
+            is one label.
     """
 
     rows: int
@@ -62,6 +70,8 @@ class Evaluation:
     per_class: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]
     unanswered: int = 0
+    calibration: Calibration | None = None
+    part_calibration: Calibration | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -70,16 +80,49 @@ class Evaluation:
 
     def summary(self) -> dict[str, float]:
         """The figures that a run logs."""
+        calibrations = {"expected_calibration_error": self.calibration, "part_calibration_error": self.part_calibration}
+        errors = {name: found["expected_error"] for name, found in calibrations.items() if found is not None}
         return {
             "rows": float(self.rows),
             "accuracy": self.accuracy,
             "macro_f1": self.macro_f1,
             "micro_f1": self.micro_f1,
+            **errors,
         }
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object."""
         return asdict(self)
+
+    def with_calibration(self, true: Sequence[Target], answers: Sequence[ScoredTarget | None]) -> "Evaluation":
+        """Return this with the calibration of the answers that it is of.
+
+        Args:
+            true: as in `of`, of rows that neither trained the model nor calibrated it.
+            answers: whose targets were predicted; without any, nothing is measured.
+        """
+        given = [(answer, truth) for answer, truth in zip(answers, true, strict=True) if answer is not None]
+        if not given:
+            return self
+        whole = _reliability([(answer.score, answer.target == truth) for answer, truth in given])
+        parts: dict[str, list[tuple[float, bool]]] = {}
+        for answer, truth in given:
+            true_parts: frozenset[Part] = frozenset(parts_of(truth))
+            for part in parts_of(answer.target):
+                parts.setdefault(label_of(part), []).append((answer.scores[part], part in true_parts))
+        is_one_label = all(isinstance(answer.target, str) for answer, _ in given)
+        all_parts = [pair for pairs in parts.values() for pair in pairs]
+        return replace(
+            self,
+            per_class=tuple(
+                replace(entry, calibration_error=_reliability(parts[entry.label]).expected_error())
+                if len(parts.get(entry.label, ())) >= Reliability.LEAST_ROWS
+                else entry
+                for entry in self.per_class
+            ),
+            calibration=whole.calibration(),
+            part_calibration=None if is_one_label or not all_parts else _reliability(all_parts).calibration(),
+        )
 
     @classmethod
     def of(cls, true: Sequence[Target], predicted: Sequence[Target | None], labels: Sequence[str] = ()) -> "Evaluation":
@@ -142,6 +185,11 @@ def count_parts(
             for part, count in counter.items():
                 counts[kind, row, index[label_of(part)]] += count
     return order, counts
+
+
+def _reliability(pairs: Sequence[tuple[float, bool]]) -> Reliability:
+    scores = np.array([score for score, _ in pairs], dtype=np.float64)
+    return Reliability(scores, scores, np.array([is_right for _, is_right in pairs], dtype=np.bool_))
 
 
 def _confusion(

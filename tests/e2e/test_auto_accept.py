@@ -12,15 +12,14 @@ from ml_backend.domain.model import Method
 from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.labelstudio.http import StudioHttp
 from ml_backend.labelstudio.local import LocalStudio
-from ml_backend.workflows.accepting.certify import Certifier
 from ml_backend.workflows.accepting.in_force import certificate_in_force
 from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.jobs.kinds.accept import AcceptJob
 from ml_backend.workflows.jobs.kinds.base import JobKind
 from ml_backend.workflows.jobs.kinds.promote import PromoteJob
 from ml_backend.workflows.jobs.kinds.train import TrainJob
-from ml_backend.workflows.jobs.kinds.undo import UndoJob
 from ml_backend.workflows.splits import splits_of
+from tests.backend_process import command_result
 from tests.e2e.loops import Loop, config_of, connected_loop
 from tests.running import until
 from tests.studio import TOKEN, choice
@@ -47,15 +46,17 @@ def test_a_certificate_accepts_is_audited_refuted_and_undone(studio: LocalStudio
         if services.versions.serving(project) != version:
             _done(loop, PromoteJob(version=version, reason="for this test", is_forced=True))
 
-        plan = Certifier(services, project).plan([0.02])
-        assert (plan.version, plan.left_out, plan.spent) == (version, 0, 0)
-        assert plan.test_rows >= plan.forecasts[0].rows_needed
-        assert plan.forecasts[0].tasks >= 500
+        plan = _command(loop, "plan")
+        assert (plan["version"], plan["left_out"], plan["spent"]) == (version, 0, 0)
+        two = plan["forecasts"][1]
+        assert plan["test_rows"] >= two["rows_needed"] == 170
+        assert two["tasks"] >= 500
 
-        certificate = Certifier(services, project).certify(0.02, 0.08)
-        assert certificate.threshold is not None, certificate
         before = _annotations(loop)
-        outcome = _done(loop, AcceptJob(trigger="command"))
+        outcome = _command(loop, "on", "--limit", "0.02", "--audit-share", "0.08")
+        certificate = certificate_in_force(services, project)
+        assert certificate is not None
+        assert certificate.id == outcome["certificate"]["id"]
         made = _annotations(loop).keys() - before.keys()
         assert len(made) == outcome["accepted"] >= 500
         assert _done(loop, AcceptJob(trigger="command"))["accepted"] == 0
@@ -79,7 +80,7 @@ def test_a_certificate_accepts_is_audited_refuted_and_undone(studio: LocalStudio
         with closing(StudioHttp(services.studio.url, TOKEN, timeout_s=30.0)) as http:
             http.send("PATCH", f"api/annotations/{changed}/", {"result": choice("Returns"), "lead_time": 3.0})
         present = _annotations(loop).keys()
-        undone = _done(loop, UndoJob(version=version))
+        undone = _command(loop, "undo", version)
         assert (undone["deleted"], undone["changed"], undone["gone"]) == (len(made) - 1, 1, 0)
         assert present - _annotations(loop).keys() == made - {changed}
 
@@ -135,6 +136,13 @@ def _labeled_in_the_data_manager(loop: Loop) -> int:
         view = {"title": "Labeled", "filters": {"conjunction": "and", "items": [is_labeled]}}
         tab = loop.services.studio.create_view(loop.project.id, view)
         return int(http.get("api/tasks", {"view": tab["id"], "page_size": 1})["total"])
+
+
+def _command(loop: Loop, *arguments: str) -> dict[str, Any]:
+    """The JSON that `labelloop auto-accept` prints."""
+    options, project = loop.services.options, ("--project", str(loop.project.id))
+    given = options.environment()
+    return dict(command_result(options.home, "auto-accept", *arguments, *project, environment=given))
 
 
 def _done(loop: Loop, kind: JobKind) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """Try for a certificate of what serves a project, and forecast what one takes."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...batches import in_batches
 from ...domain.acceptance import KeptCertificate
 from ...domain.annotation import Prediction, Task
 from ...domain.example import Row, SelectedBy, Target
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Certifier", "given_targets", "is_acceptable"]
 
 LIMITS = (0.01, 0.02, 0.05)
-NEVER = -1.0
-"""The confidence of an answer that is never accepted."""
 TASKS_AT_ONCE = 500
 
 
@@ -96,7 +96,9 @@ class Certifier:
         test = list(folder.rows(Split.TEST))
         self._test = [row for row in test if _is_blind(row)]
         self._left_out = len(test) - len(self._test)
-        self._validation = self._judged(list(folder.rows(Split.VALIDATION)))
+        validation = list(folder.rows(Split.VALIDATION))
+        self._validation = self._judged(validation)
+        self._validation_rows = len(validation)
 
     def plan(self, limits: Iterable[float] = LIMITS) -> AcceptancePlan:
         """Return what certificates take. It looks at validation rows alone, so it costs nothing."""
@@ -105,23 +107,30 @@ class Certifier:
 
         failures = self._services.database.certificates.failures(self._project.id)
         share = error_share(failures)
-        waiting = self._waiting_scores()
+        unlabeled, waiting = self._waiting()
+        scores, _ = self._validation
+        acceptable = len(scores) / max(self._validation_rows, 1)
         forecasts = []
         for limit in limits:
-            found = missing_rows(*self._validation, rows=len(self._test), limit=limit, delta=share)
-            missing, coverage = (None, 0.0) if found is None else found
-            threshold = self._threshold(coverage)
-            count = sum(score >= threshold for score in waiting) if threshold is not None else 0
-            forecasts.append(Forecast(limit, missing, rows_needed(limit, share), coverage, count))
+            needed, tests = rows_needed(limit, share), int(len(self._test) * acceptable)
+            found = missing_rows(self._validation, rows=tests, limit=limit, delta=share) if len(scores) else None
+            if found is None:
+                forecasts.append(Forecast(limit, None, needed, 0.0, 0))
+                continue
+            missing, coverage = found
+            threshold = _least_of_first(scores, round(coverage * len(scores)))
+            count = sum(score >= threshold for score in waiting)
+            rows = math.ceil(missing / acceptable)
+            forecasts.append(Forecast(limit, rows, needed, coverage * acceptable, count))
         return AcceptancePlan(
             version=self._champion.name,
             snapshot_id=self._snapshot.id,
-            validation_rows=len(self._validation[0]),
+            validation_rows=self._validation_rows,
             test_rows=len(self._test),
             left_out=self._left_out,
             spent=sum(map(error_share, range(failures))),
             next_share=share,
-            unlabeled=len(waiting),
+            unlabeled=unlabeled,
             forecasts=tuple(forecasts),
             in_force=certificate_in_force(self._services, self._project),
         )
@@ -144,7 +153,7 @@ class Certifier:
             return self._certify(limit, audit_share)
 
     def _certify(self, limit: float, audit_share: float) -> KeptCertificate:
-        from ...measuring.certificates import Certificate, threshold_sequence
+        from ...measuring.certificates import Certificate, rows_needed
         from ...measuring.error_budget import error_share
 
         kept = self._services.database.certificates
@@ -152,16 +161,14 @@ class Certifier:
         if same := self._same_try(tries, limit, audit_share):
             return same
         share = error_share(kept.failures(self._project.id))
-        thresholds = threshold_sequence(*self._validation, rows=len(self._test), limit=limit, delta=share)
-        thresholds = thresholds[thresholds >= 0]
-        if not len(thresholds):
+        if len(self._test) < rows_needed(limit, share) or not len(self._validation[0]):
             raise CertificateError(
                 f"{len(self._test)} blind test rows cannot certify {limit:.1%} for {self._champion.name}; nothing was "
                 f"spent. `labelloop auto-accept plan --project {self._project.id}` says how many are missing"
             )
-        scores, is_wrong = self._judged(self._test)
-        found = Certificate.of(scores, is_wrong, thresholds, limit=limit, delta=share)
-        first = scores >= thresholds[0]
+        scores, is_wrong = blind = self._judged(self._test)
+        found = Certificate.of(self._validation, blind, limit=limit, delta=share)
+        acceptable = len(scores) / len(self._test)
         return kept.add(
             KeptCertificate(
                 id=0,
@@ -172,9 +179,9 @@ class Certifier:
                 threshold=found.threshold if found else None,
                 limit=limit,
                 delta=share,
-                rows=found.rows if found else int(first.sum()),
-                loss=found.loss if found else float(is_wrong[first].mean()) if first.any() else 0.0,
-                share=found.share if found else float(first.mean()),
+                rows=found.rows if found else len(scores),
+                loss=found.loss if found else float(is_wrong.mean()) if len(scores) else 0.0,
+                share=found.share * acceptable if found else acceptable,
                 audit_share=audit_share,
                 created_at=self._services.clock(),
                 ending="" if found else f"{limit:.1%} could not be certified",
@@ -204,8 +211,8 @@ class Certifier:
         """Let the version answer rows, as it answers tasks.
 
         Returns:
-            Its confidence in each answer, shape (N,), `NEVER` for one that is never accepted; and whether any control's
-            answer is not the truth, shape (N,).
+            Its confidence in each answer that could be accepted, shape (N,), and whether any control's answer is not
+            the truth, shape (N,).
         """
         import numpy as np
 
@@ -213,34 +220,33 @@ class Certifier:
         tasks = [Task(row.task_id, _task_data(plan, row)) for row in rows]
         labels_off = self._services.options.feedback.labels_off
         predictions = prelabel(tasks, self._predictor, plan, None, labels_off=labels_off).predictions
-        pairs = list(zip(rows, predictions, strict=True))
-        scores = [each.score if is_acceptable(plan, row.text, each) else NEVER for row, each in pairs]
+        pairs = [pair for pair in zip(rows, predictions, strict=True) if is_acceptable(plan, pair[0].text, pair[1])]
+        scores = [each.score for _, each in pairs]
         is_wrong = [given_targets(plan, row.text, each.result) != row.targets for row, each in pairs]
         return np.array(scores, dtype=np.float64), np.array(is_wrong, dtype=np.bool_)
 
-    def _threshold(self, coverage: float) -> float | None:
-        """The confidence that this share of the validation rows exceeds or meets."""
-        import numpy as np
-
-        scores, _ = self._validation
-        count = round(coverage * len(scores))
-        return float(np.sort(scores)[-count]) if count else None
-
-    def _waiting_scores(self) -> list[float]:
-        """Return the confidence of what the champion says of each unlabeled train task."""
-        from ...batches import in_batches
-
-        scores = []
+    def _waiting(self) -> tuple[int, list[float]]:
+        """Return how many train tasks are unlabeled, and the confidence in answers to them that could be accepted."""
+        count, scores = 0, []
         plan = plan_of(self._project)
         waiting = self._services.studio.unlabeled_tasks(self._project.id, self._champion.name)
         for batch in in_batches(waiting, TASKS_AT_ONCE):
             texts = [plan.text(task.data) for task, _ in batch]
             splits = splits_of(self._services, self._project, texts)
             for (_, stored), text, split in zip(batch, texts, splits, strict=True):
-                if not split.is_held_out:
-                    is_fit = stored is not None and is_acceptable(plan, text, stored)
-                    scores.append(stored.score if is_fit and stored and stored.score is not None else NEVER)
-        return scores
+                if split.is_held_out:
+                    continue
+                count += 1
+                if stored is not None and stored.score is not None and is_acceptable(plan, text, stored):
+                    scores.append(stored.score)
+        return count, scores
+
+
+def _least_of_first(scores: "Floats", count: int) -> float:
+    """Return the least of so many highest scores, of which there is at least one."""
+    import numpy as np
+
+    return float(np.sort(scores)[-max(count, 1)])
 
 
 def given_targets(plan: ServingPlan, text: str, result: Sequence[Mapping[str, Any]]) -> dict[str, Target]:

@@ -104,24 +104,31 @@ class EvaluationReport:
 def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) -> dict[str, "AnyEvaluation"]:
     """A predictor's metrics per control, on the rows that answer it, see `with_references`.
 
-    A control that no row answers is left out. Where the predictor's own language model writes, it is measured as well
-    how likely that finds the experts' responses.
+    A control that no row answers is left out. Labels and spans are measured with the calibration of their confidences.
+    Where the predictor's own language model writes, it is measured as well how likely that finds the experts'
+    responses.
     """
     from ...learning.generation.part import perplexity_of
+    from ...measuring.evaluation import Evaluation
     from ...measuring.measures.base import Measure
     from ...measuring.text_metrics import TextEvaluation
 
     by_control: dict[str, AnyEvaluation] = {}
-    predicted = answers_of(predictor, rows, plan)
+    predicted = predictor.predict([row.text for row in rows]) if rows else []
     for served in plan.controls:
         answered = [row for row in rows if served.name in row.targets]
         if not answered and len(plan.controls) > 1:
             continue
         true = [row.targets[served.name] for row in answered]
         answers = [
-            answer for row, answer in zip(rows, predicted[served.name], strict=True) if served.name in row.targets
+            found.get(served.name) if found else None
+            for row, found in zip(rows, predicted, strict=True)
+            if served.name in row.targets
         ]
-        evaluation = Measure.of(served.kind.head).evaluate(true, answers, served.control.label_values)
+        targets = [None if answer is None else answer.target for answer in answers]
+        evaluation = Measure.of(served.kind.head).evaluate(true, targets, served.control.label_values)
+        if isinstance(evaluation, Evaluation):
+            evaluation = evaluation.with_calibration(true, answers)
         model = predictor.language_model(served.name) if isinstance(predictor, OwnsLanguageModel) else None
         if model is not None and answered and isinstance(evaluation, TextEvaluation):
             pairs = [

@@ -55,7 +55,7 @@ def test_reliability_compares_raw_and_calibrated() -> None:
 
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == ["raw", "calibrated"]
-    before, after = (line.get_xdata() for line in figure.axes[0].lines[1:])
+    before, after = (container.lines[0].get_xdata() for container in figure.axes[0].containers)
     assert max(after) <= max(before) <= 1
     assert figure.axes[0].get_title() == "200 held-out rows"
     assert png_bytes(figure) > 1000

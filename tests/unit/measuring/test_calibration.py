@@ -64,6 +64,18 @@ def test_the_error_of_a_known_case() -> None:
     assert Reliability(scores, scores, is_right).expected_error() == pytest.approx(0.05, abs=1e-6)
 
 
+def test_bins_hold_equally_many_rows_and_intervals_around_the_share_of_right_ones() -> None:
+    scores = np.sort(RNG.random(1000) ** 3)
+    is_right = RNG.random(1000) < scores
+
+    bins = Reliability(scores, scores, is_right).calibration()["bins"]
+
+    assert [each["rows"] for each in bins] == [100] * 10
+    assert sum(each["low"] <= each["confidence"] <= each["high"] for each in bins) >= 8
+    assert all(each["low"] <= each["accuracy"] <= each["high"] for each in bins)
+    assert [each["confidence"] for each in bins] == pytest.approx(scores.reshape(10, 100).mean(axis=1))
+
+
 def test_a_model_that_is_always_right_gets_a_bounded_temperature() -> None:
     indices = np.arange(40) % 4
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
-from ml_backend.domain.example import Span
+from ml_backend.domain.example import Span, Target
+from ml_backend.domain.model import ScoredTarget
 from ml_backend.errors import TrainingError
 from ml_backend.measuring.evaluation import Evaluation, count_parts
 
@@ -65,7 +66,8 @@ def test_no_rows_give_zeros() -> None:
 def test_the_json_form_is_plain() -> None:
     document = json.loads(json.dumps(Evaluation.of(["a"], ["b"]).to_json()))
 
-    assert document["per_class"][0] == {"label": "a", "precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}
+    figures = {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1, "calibration_error": None}
+    assert document["per_class"][0] == {"label": "a", **figures}
     assert document["confusion"] == [[0, 1], [0, 0]]
 
 
@@ -145,3 +147,44 @@ def test_a_single_choice_has_the_figures_of_sets_of_one(pairs: list[tuple[str, s
 
     assert single.summary() == sets.summary()
     assert single.per_class == sets.per_class
+
+
+def test_calibration_is_measured_of_answers_their_labels_and_each_label() -> None:
+    true: list[Target] = [("a", "b")] * 40
+    right = ScoredTarget(("a", "b"), 0.9, {"a": 0.95, "b": 0.8, "c": 0.1})
+    wrong = ScoredTarget(("a", "c"), 0.7, {"a": 0.95, "b": 0.4, "c": 0.6})
+    answers = [*[right] * 30, *[wrong] * 9, None]
+    predicted = [None if answer is None else answer.target for answer in answers]
+
+    found = Evaluation.of(true, predicted).with_calibration(true, answers)
+
+    assert found.calibration is not None
+    assert found.part_calibration is not None
+    assert found.calibration["rows"] == 39
+    assert found.calibration["expected_error"] == pytest.approx((30 * 0.1 + 9 * 0.7) / 39)
+    assert found.part_calibration["rows"] == 78
+    assert found.part_calibration["expected_error"] == pytest.approx((39 * 0.05 + 30 * 0.2 + 9 * 0.6) / 78)
+    errors = {entry.label: entry.calibration_error for entry in found.per_class}
+    assert errors == {"a": pytest.approx(0.05), "b": pytest.approx(0.2), "c": None}, "c was answered 9 times alone"
+    assert found.summary()["expected_calibration_error"] == found.calibration["expected_error"]
+
+
+def test_spans_are_calibrated_apart_and_classes_are_not() -> None:
+    span, other = Span(0, 4, "name"), Span(5, 9, "name")
+    spans: list[Target] = [(span,)] * 30
+    answers = [ScoredTarget((span, other), 0.5, {span: 1.0, other: 0.25})] * 30
+
+    of_spans = Evaluation.of(spans, [(span, other)] * 30).with_calibration(spans, answers)
+    of_classes = Evaluation.of(["a"] * 30, ["a"] * 30).with_calibration(
+        ["a"] * 30, [ScoredTarget("a", 0.9, {"a": 0.9, "b": 0.1})] * 30
+    )
+
+    assert of_spans.calibration == {
+        "rows": 30,
+        "expected_error": 0.5,
+        "bins": [{"rows": 30, "confidence": 0.5, "accuracy": 0.0, "low": 0.0, "high": pytest.approx(0.1157, abs=1e-4)}],
+    }
+    assert of_spans.part_calibration is not None
+    assert of_spans.part_calibration["expected_error"] == pytest.approx(0.125)
+    assert of_classes.part_calibration is None
+    assert Evaluation.of(["a"], [None]).with_calibration(["a"], [None]).calibration is None

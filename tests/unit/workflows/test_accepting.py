@@ -91,7 +91,7 @@ def test_a_failure_spends_error_once_and_a_success_spends_none(services: Service
     assert failed.threshold is None
     assert again == failed
     assert (failed.rows, failed.loss) == (190, pytest.approx(1 / 190))
-    assert certified.threshold == 0.9
+    assert certified.threshold == 0.9995
     assert certified.delta < failed.delta
     assert services.database.certificates.failures(case.project.id) == 1
     assert certificate_in_force(services, case.project) == certified

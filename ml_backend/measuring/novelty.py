@@ -1,0 +1,73 @@
+"""A score for texts that fit none of the labels, from the vectors that a model's head reads.
+
+Two signs are added, each on the scale of held-out rows: how far the nearest train row is, and how much better the text
+is explained by the train rows as a whole than by any label. Neither needs a text that fits nothing.
+
+Source: Sun et al. 2022, "Out-of-Distribution Detection with Deep Nearest Neighbors" (the nearest train row); Ren et
+al. 2021, "A Simple Fix to Mahalanobis Distance for Improving Near-OOD Detection" (the relative Mahalanobis distance);
+Ledoit and Wolf 2004, "A well-conditioned estimator for large-dimensional covariance matrices" (for few rows).
+"""
+
+import numpy as np
+
+from ..arrays import AnyFloats, Floats, Floats2d, Ints
+
+__all__ = ["Novelty"]
+
+TEXTS_AT_ONCE = 512
+
+
+class Novelty:
+    """Scores how little a text is like the train rows: 0 on average for texts that fit a label, higher for others.
+
+    Args:
+        vectors: of the train rows, as the head reads them, of length 1, shape (N, D). A version has to keep these.
+        codes: a number for the label of each train row, shape (N,); at least two different ones.
+        held_out: vectors of rows that the model was not trained on, at least two, shape (V, D); they give the scale.
+    """
+
+    def __init__(self, vectors: Floats2d, codes: Ints, held_out: Floats2d) -> None:
+        self._rows = vectors
+        _, codes = np.unique(codes, return_inverse=True)
+        means = np.stack([vectors[codes == code].mean(axis=0, dtype=np.float64) for code in range(codes.max() + 1)])
+        self._of_label = _Gaussian(means, vectors - means[codes])
+        centre = vectors.mean(axis=0, keepdims=True, dtype=np.float64)
+        self._of_all = _Gaussian(centre, vectors - centre)
+        signs = self._signs(held_out)
+        self._means, self._spreads = signs.mean(axis=0), np.maximum(signs.std(axis=0), 1e-12)
+
+    def scores(self, vectors: Floats2d) -> Floats:
+        """Scores of texts by their vectors, shape (M, D) to (M,)."""
+        return np.asarray(((self._signs(vectors) - self._means) / self._spreads).sum(axis=1), dtype=np.float64)
+
+    def _signs(self, vectors: Floats2d) -> Floats:
+        """Both signs per text, shape (M, 2)."""
+        signs = [np.zeros((0, 2))]
+        for start in range(0, len(vectors), TEXTS_AT_ONCE):
+            some = vectors[start : start + TEXTS_AT_ONCE]
+            nearest = (some @ self._rows.T).max(axis=1)
+            relative = self._of_label.distances(some) - self._of_all.distances(some)
+            signs.append(np.stack([-nearest, relative], axis=1))
+        return np.concatenate(signs)
+
+
+class _Gaussian:
+    """Normal distributions around several means with one covariance.
+
+    Args:
+        means: shape (K, D).
+        deviations: of rows from their mean, shape (N, D).
+    """
+
+    def __init__(self, means: Floats, deviations: AnyFloats) -> None:
+        from sklearn.covariance import ledoit_wolf
+
+        covariance, _ = ledoit_wolf(deviations, assume_centered=True)
+        self._whiten = np.linalg.cholesky(np.linalg.inv(covariance))
+        self._means = means @ self._whiten
+
+    def distances(self, vectors: AnyFloats) -> Floats:
+        """Squared Mahalanobis distances to the nearest mean, shape (M,)."""
+        white = vectors @ self._whiten
+        squares = (white**2).sum(axis=1)[:, None] - 2 * white @ self._means.T + (self._means**2).sum(axis=1)
+        return np.asarray(squares.min(axis=1), dtype=np.float64)

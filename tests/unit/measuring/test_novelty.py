@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from ml_backend.arrays import Floats2d, Ints
+from ml_backend.measuring.novelty import Novelty
+
+RNG = np.random.default_rng(1)
+WIDTH = 32
+CENTRES = RNG.normal(size=(8, WIDTH))
+
+
+def texts(labels: Ints, *, spread: float = 0.5) -> Floats2d:
+    """Vectors of length 1 around their label's centre, some directions varying more than others."""
+    vectors = CENTRES[labels] + RNG.normal(size=(len(labels), WIDTH)) * np.geomspace(2, 0.5, WIDTH) * spread
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def novelty() -> Novelty:
+    codes = np.repeat(np.arange(6), 40)
+    return Novelty(texts(codes), codes, texts(np.repeat(np.arange(6), 20)))
+
+
+def test_texts_of_other_labels_score_higher(novelty: Novelty) -> None:
+    known, other = (novelty.scores(texts(np.repeat(labels, 50))) for labels in (np.arange(6), np.arange(6, 8)))
+
+    assert known.mean() == pytest.approx(0.0, abs=0.3)
+    assert (other[:, None] > known).mean() > 0.95, "the chance that one of them scores higher"
+
+
+def test_a_text_scores_the_same_alone_and_among_others(novelty: Novelty) -> None:
+    some = texts(np.arange(600) % 8)
+
+    np.testing.assert_allclose(novelty.scores(some)[-3:], novelty.scores(some[-3:]), rtol=1e-4, atol=1e-4)
+    assert novelty.scores(some[:0]).shape == (0,)
+
+
+def test_neither_the_order_of_rows_nor_the_numbers_of_labels_matter() -> None:
+    codes = np.repeat(np.arange(6), 10)
+    rows, held_out, some = texts(codes), texts(codes), texts(codes)
+    order = RNG.permutation(60)
+
+    scores = Novelty(rows, codes, held_out).scores(some)
+
+    again = Novelty(rows[order], 7 * codes[order] + 3, held_out[order]).scores(some)
+    np.testing.assert_allclose(scores, again, rtol=1e-3, atol=1e-3)
+
+
+def test_fewer_rows_than_dimensions_still_tell_something() -> None:
+    codes = np.repeat(np.arange(6), 4)
+
+    novelty = Novelty(texts(codes), codes, texts(codes))
+
+    known, other = (novelty.scores(texts(np.repeat(labels, 50))) for labels in (np.arange(6), np.arange(6, 8)))
+    assert (other[:, None] > known).mean() > 0.8
