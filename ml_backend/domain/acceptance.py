@@ -90,8 +90,12 @@ class Acceptance:
     def covers(self, annotation: Annotation) -> bool:
         """True for the annotation that labelloop made of the answer, as long as nobody has changed it.
 
-        While its id is not known yet, it is recognised as one that Label Studio copied from a prediction.
+        While its id is not known yet, it is recognised as one that Label Studio copied from a prediction. Later that
+        prediction may be deleted, with which the annotation forgets it.
         """
-        if self.is_audit or not annotation.is_unchanged_copy:
+        is_untouched = annotation.was_imported and annotation.lead_time_s is None and not annotation.was_cancelled
+        if self.is_audit or not is_untouched:
             return False
-        return annotation.id == self.annotation_id if self.annotation_id else self.undone_at is None
+        if self.annotation_id is not None:
+            return annotation.id == self.annotation_id
+        return self.undone_at is None and annotation.parent_prediction is not None

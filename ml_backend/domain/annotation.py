@@ -54,12 +54,6 @@ class Annotation:
     was_accepted: bool = False
 
     @property
-    def is_unchanged_copy(self) -> bool:
-        """True where Label Studio copied it from a prediction without the editor, and nobody has changed it since."""
-        is_copy = self.parent_prediction is not None and self.lead_time_s is None and not self.was_cancelled
-        return is_copy and self.was_imported
-
-    @property
     def last_change(self) -> datetime:
         """Time of the last change, or else of the creation; before all other times where nobody wrote that down."""
         return self.time_of(self.updated_at or self.created_at)

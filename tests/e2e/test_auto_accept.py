@@ -83,6 +83,7 @@ def test_a_certificate_accepts_is_audited_refuted_and_undone(studio: LocalStudio
         undone = _command(loop, "undo", version)
         assert (undone["deleted"], undone["changed"], undone["gone"]) == (len(made) - 1, 1, 0)
         assert present - _annotations(loop).keys() == made - {changed}
+        assert _command(loop, "off") == {"was_on": False}
 
 
 def _texts() -> dict[str, str]:

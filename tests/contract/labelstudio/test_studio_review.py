@@ -191,11 +191,16 @@ def test_predictions_of_a_version_become_annotations_once(instance: Instance) ->
     assert [len(task.annotations) for task in tasks] == [1, 1, 1, 0]
     made = tasks[0].annotations[0]
     assert made.result[0]["value"] == {"choices": ["Billing"]}
-    assert made.is_unchanged_copy
-    assert not tasks[2].annotations[0].is_unchanged_copy
+    assert (made.was_imported, made.lead_time_s) == (True, None)
+    assert made.parent_prediction is not None
+    assert not tasks[2].annotations[0].was_imported
+    # As a promotion does: the annotation stays what it was, without its prediction.
+    port.delete_predictions(project.id, "v1")
+    (task,) = port.tasks_by_id(project.id, [first])
+    assert (task.annotations[0].was_imported, task.annotations[0].parent_prediction) == (True, None)
     instance.update_annotation(made.id, {"ground_truth": True})
     (starred,) = port.tasks_by_id(project.id, [first])
-    assert not starred.annotations[0].is_unchanged_copy
+    assert not starred.annotations[0].was_imported
 
 
 def test_a_deleted_annotation_leaves_the_task_unlabeled(port: Studio) -> None:
