@@ -38,7 +38,9 @@ def test_a_certificate_accepts_is_audited_refuted_and_undone(studio: LocalStudio
     label_of = _texts()
     tasks = [{"data": {"text": text}} for text in label_of]
     split = SplitFractions(0.66, 0.06, 0.28)
-    with connected_loop(studio, tmp_path, "Certified", config_of("classification"), tasks, split=split) as loop:
+    with connected_loop(
+        studio, tmp_path, "Certified", config_of("classification"), tasks, split=split, audit_after_training=False
+    ) as loop:
         services, project = loop.services, loop.project
         _label_held_out_and_some(loop, label_of)
         training = TrainJob.by_settings(services, "command").model_copy(update={"method": Method.REGRESSION})

@@ -66,9 +66,21 @@ def accept_answers(services: Services, project: Project, report: ProgressCallbac
     project = project_as_it_is(services, project)
     outcome = AcceptedTasks()
     settle_intentions(services, project, outcome)
-    certificate = certificate_in_force(services, project)
-    if certificate is None:
-        return outcome
+    while (certificate := certificate_in_force(services, project)) is not None:
+        _accept_by(certificate, services, project, outcome, report)
+        if certificate_in_force(services, project) == certificate:
+            break
+    return outcome
+
+
+def _accept_by(
+    certificate: KeptCertificate,
+    services: Services,
+    project: Project,
+    outcome: AcceptedTasks,
+    report: ProgressCallback,
+) -> None:
+    """Accept what this certificate covers, as long as it is in force."""
     total = services.studio.prediction_counts(project.id).get(certificate.version, 0)
 
     def on_read(task_count: int, outdated: int) -> None:
@@ -80,13 +92,12 @@ def accept_answers(services: Services, project: Project, report: ProgressCallbac
     coverage = _Coverage(services, project, certificate)
     for batch in in_batches(coverage.waiting(on_read), TASKS_AT_ONCE):
         if certificate_in_force(services, project) != certificate:
-            break
+            return
         services.database.acceptances.intend([each for _, each in batch])
         audits = [task for task, each in batch if each.is_audit]
         coverage.hide(audits)
         outcome.audits += len(audits)
         settle_intentions(services, project, outcome)
-    return outcome
 
 
 def settle_intentions(services: Services, project: Project, outcome: AcceptedTasks) -> None:

@@ -22,7 +22,7 @@ class AuditCheck:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._seen: dict[int, int] = {}
+        self._seen: dict[int, tuple[int, int]] = {}
 
     def check(self, project: Project) -> None:
         """Take in the answers to audits, and end the project's certificate where they refute it.
@@ -31,12 +31,14 @@ class AuditCheck:
             StudioError: Label Studio did not answer or refused; the answers are looked at the next time.
         """
         certificate = certificate_in_force(self._services, project)
-        last_id = self._services.database.events.last_id(project.id)
-        if certificate is None or self._seen.get(project.id) == last_id:
+        if certificate is None:
+            return
+        seen = certificate.id, self._services.database.events.last_id(project.id)
+        if self._seen.get(project.id) == seen:
             return
         self._take_in(project, _audits(self._services, certificate))
         self._judge(certificate)
-        self._seen[project.id] = last_id
+        self._seen[project.id] = seen
 
     def _take_in(self, project: Project, audits: Sequence[Acceptance]) -> None:
         """Store the answers that the review rule lets count."""
