@@ -2,35 +2,17 @@ from dataclasses import replace
 
 import pytest
 
-from ml_backend.domain.acceptance import Acceptance, KeptCertificate
+from ml_backend.domain.acceptance import KeptCertificate
 from ml_backend.storage.database import Database
+from tests.certificates import acceptance_of, certificate_of
 from tests.fakes import FakeClock
 
-TRY = KeptCertificate(
-    id=0,
-    project_id=7,
-    version="a-7-v1",
-    fingerprint="f",
-    snapshot_id="s",
-    threshold=0.9,
-    limit=0.02,
-    delta=0.0325,
-    rows=200,
-    loss=0.0,
-    share=0.5,
-    audit_share=0.05,
-    created_at=FakeClock().now,
-)
-REGIONS = ({"from_name": "category", "value": {"choices": ["Ünï"]}},)
+TRY = certificate_of(7)
 
 
 @pytest.fixture
 def certificate(database: Database) -> KeptCertificate:
     return database.certificates.add(TRY)
-
-
-def covered(certificate: KeptCertificate, task_id: int, *, is_audit: bool = False) -> Acceptance:
-    return Acceptance(7, certificate.id, task_id, certificate.version, REGIONS, 0.95, is_audit)
 
 
 def test_one_certificate_is_in_force_and_a_failure_leaves_it_so(database: Database, clock: FakeClock) -> None:
@@ -60,7 +42,7 @@ def test_a_certificate_ends_once(database: Database, certificate: KeptCertificat
 def test_an_intention_is_settled_or_withdrawn_and_never_made_twice(
     database: Database, certificate: KeptCertificate
 ) -> None:
-    first, second = (covered(certificate, task_id) for task_id in (5, 6))
+    first, second = (acceptance_of(certificate, task_id) for task_id in (5, 6))
     database.acceptances.intend([first, second])
     database.acceptances.intend([first])
     assert database.acceptances.intended(7) == [first, second]
@@ -75,14 +57,14 @@ def test_an_intention_is_settled_or_withdrawn_and_never_made_twice(
 def test_what_was_undone_stays_and_can_be_covered_by_another_certificate(
     database: Database, certificate: KeptCertificate
 ) -> None:
-    accepted = covered(certificate, 5)
+    accepted = acceptance_of(certificate, 5)
     database.acceptances.intend([accepted])
     database.acceptances.settle(certificate.id, {5: 11})
     database.acceptances.undo([accepted])
     assert database.acceptances.standing(7, "a-7-v1") == []
     later = database.certificates.add(TRY)
     assert database.acceptances.covered(later.id, "a-7-v1", 7) == {}
-    database.acceptances.intend([covered(later, 5)])
+    database.acceptances.intend([acceptance_of(later, 5)])
     by_task = database.acceptances.of_tasks(7, [5, 6])
     assert [(each.certificate_id, each.annotation_id) for each in by_task[5]] == [
         (certificate.id, 11),
@@ -91,8 +73,8 @@ def test_what_was_undone_stays_and_can_be_covered_by_another_certificate(
 
 
 def test_audits_are_open_while_their_certificate_is(database: Database, certificate: KeptCertificate) -> None:
-    audit = covered(certificate, 5, is_audit=True)
-    database.acceptances.intend([audit, covered(certificate, 6)])
+    audit = acceptance_of(certificate, 5, is_audit=True)
+    database.acceptances.intend([audit, acceptance_of(certificate, 6)])
     assert database.acceptances.open_audits(7, [5, 6]) == {5}
     database.acceptances.answer(audit, "2026-01-01T12:00:00Z", is_wrong=True)
     assert database.acceptances.audits(7, "a-7-v1") == [
