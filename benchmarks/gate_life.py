@@ -13,9 +13,11 @@ every time that it is held.
   rounds decide provisionally.
 
 Versions err together on difficult texts: a version is right where a number stays under a bound that its accuracy sets.
-The number is the text's difficulty, the same for all versions, plus a noise. Half of the noise lasts from version to
-version, the more the less the labels have grown; the other half is the version's alone. Two versions with the same
-labels differ in 6% of their answers. With gains, a training's luck moves the accuracy by .3 points.
+The number is the text's difficulty, the same for all versions, plus a noise. Nine tenths of the noise last from version
+to version, the more the less the labels have grown; the rest is the version's alone. So versions differ in 2 to 3% of
+their answers where the labels have grown by 3%, and in 5 to 6% where they have doubled. Regressions on Banking77 with
+1,650 labels differed in 1% and 6%, and LoRA has more chance in it. With gains, a training's luck moves the accuracy by
+.3 points.
 """
 
 import argparse
@@ -37,7 +39,7 @@ GATES = 50
 CLASSES = 4
 OWN_NOISE = 0.1
 """Share of the variance of what decides an answer that is a version's alone."""
-LASTING = 0.5
+LASTING = 0.9
 """Share of that noise that versions with nearly the same labels have in common."""
 LUCK_OF_TRAINING = 0.003
 ACCURACY = 0.85

@@ -60,7 +60,7 @@ def _project_ids(text: str) -> str:
 
 
 class GateOptions(Group):
-    """What a new version must show before it serves."""
+    """The terms on which a new version serves."""
 
     model_config = prefixed("gate_")
 

@@ -200,6 +200,12 @@ class LabelOptions(Group):
         "Whether answers that `labelloop auto-accept` accepted are trained on; they are never validated or tested on.",
     )
 
+    slice_fields: str = setting(
+        "",
+        "Fields of the task's data, separated by commas, by whose values versions are compared as well: the gate keeps "
+        "a version out that is surely worse for one of them.",
+    )
+
     @field_validator("review_rule")
     @classmethod
     def _check_review_rule(cls, value: str) -> str:
@@ -207,6 +213,11 @@ class LabelOptions(Group):
 
         ReviewRule.parse(value)
         return value
+
+    @property
+    def sliced_fields(self) -> tuple[str, ...]:
+        """The fields of `slice_fields`."""
+        return tuple(dict.fromkeys(name for each in self.slice_fields.split(",") if (name := each.strip())))
 
 
 class FeedbackOptions(Group):

@@ -55,7 +55,8 @@ def make_live_state(home: Path, base: Path) -> Project:
     failed, _ = jobs.request("prelabel", project.id, {}, dedupe_key="prelabel:1", claim=True)
     jobs.finish(failed, JobState.FAILED, error="Label Studio was away")
     jobs.request("train", project.id, {"seed": 2}, dedupe_key="train:1")
-    decision = GateDecision(True, False, "better", 5, "v1", CHAMPION, 0.5, 0.75, 0.25, None, 0.95, 1, ("few rows",))
+    scores = (0.5, 0.75, 0.25, None, 0.95)
+    decision = GateDecision(True, False, "better", 5, "v1", CHAMPION, *scores, earlier_gates=1, warnings=("few rows",))
     services.database.gates.add(project.ref.key, snapshot.id, decision)
     services.close()
     return project

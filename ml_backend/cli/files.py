@@ -15,6 +15,7 @@ from .app import app
 from .options import AsJson, ConfigFile, OptionalProject, SnapshotFolder
 from .output import emit, note, note_reasons, table
 from .session import open_services
+from .slices import score_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -264,7 +265,7 @@ def _report_lines(report: "EvaluationReport") -> "list[str | Table]":
             both = f", in its parts by {parts['expected_error']:.3f}" if parts is not None else ""
             off = f"the confidence in an answer is off by {figures.calibration['expected_error']:.3f} on average{both}"
             lines.append(f"{name}: {off}")
-    return lines
+    return [*lines, "", score_table(report.slices)] if report.slices else lines
 
 
 def _exported(

@@ -10,7 +10,8 @@ from ..errors import ConfigurationError
 from .app import app
 from .options import AsJson, OptionalProject
 from .output import emit, note, table
-from .session import open_services
+from .session import open_services, operator
+from .slices import comparison_table
 
 if TYPE_CHECKING:
     from ..domain.job import Job
@@ -75,7 +76,8 @@ def compare(
     from ..workflows.promoting.gate import compare_versions
 
     comparison = compare_versions(open_services(), first, second, drafts=drafts)
-    lines = [*_decision_lines(comparison.decision), *_draft_lines(comparison.drafts)]
+    slices = ["", comparison_table(comparison.decision.slices)] if comparison.decision.slices else []
+    lines = [*_decision_lines(comparison.decision), *slices, *_draft_lines(comparison.drafts)]
     emit({**asdict(comparison.decision), "drafts": comparison.drafts}, as_json=as_json, lines=lines)
 
 
@@ -106,6 +108,30 @@ def rollback(project: OptionalProject = None, reason: Reason = "rolled back", as
     _run_promotion(services, project, None, reason=reason, is_forced=True, as_json=as_json)
 
 
+@_models.command("log")
+def show_log(project: OptionalProject = None, as_json: AsJson = False) -> None:
+    """List what was promoted, forced, rolled back and kept out in a project, when, by whom and why; newest first."""
+    from ..workflows.promoting.log import promotion_log
+
+    if project is None:
+        raise ConfigurationError("name the project: --project ID")
+    services = open_services()
+    entries = promotion_log(services, services.database.projects.get(project))
+    rows = [
+        (
+            f"{entry['at']:%Y-%m-%d %H:%M}",
+            entry["action"],
+            entry["version"],
+            entry["previous"],
+            entry["by"] or None,
+            entry["reason"],
+        )
+        for entry in entries
+    ]
+    columns = ("when (UTC)", "", "version", "served before", "by", "why")
+    emit(entries, as_json=as_json, lines=[table(columns, rows)])
+
+
 def _run_promotion(
     services: "Services", project_id: int, version: str | None, *, reason: str, is_forced: bool, as_json: bool
 ) -> None:
@@ -113,7 +139,7 @@ def _run_promotion(
     from .foreground import run_in_foreground
 
     def claim() -> "tuple[Job, bool]":
-        wanted = PromoteJob(version=version, reason=reason, is_forced=is_forced)
+        wanted = PromoteJob(version=version, reason=reason, is_forced=is_forced, actor=operator())
         job, is_new = wanted.request(services, project_id, claim=True)
         if not is_new:
             note(f"another promotion is under way: {dict(job.params)}")
@@ -141,11 +167,16 @@ def _decision_lines(decision: "GateDecision") -> list[Any]:
         "difference": f"{decision.difference:+.4f}",
         at_least: _figure(decision.lower_bound),
         "may be worse by": _figure(decision.margin or None),
+        "McNemar's exact p, two-sided": _figure(decision.mcnemar_p),
         "test rows": decision.rows,
         "gates before": decision.earlier_gates,
         "error spent": decision.spending,
     }
-    return [table(("", ""), list(facts.items())), *(f"note: {warning}" for warning in decision.warnings)]
+    return [
+        table(("", ""), list(facts.items())),
+        decision.reason,
+        *(f"note: {warning}" for warning in decision.warnings),
+    ]
 
 
 def _draft_lines(drafts: Sequence["SideBySide"]) -> list[Any]:

@@ -1,5 +1,8 @@
 """Services for a command."""
 
+import getpass
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -10,7 +13,7 @@ if TYPE_CHECKING:
     from ..options import Options
     from ..workflows.services import Services
 
-__all__ = ["command_session", "open_services", "read_settings"]
+__all__ = ["command_session", "open_services", "operator", "read_settings"]
 
 _session: "ContextVar[tuple[ExitStack, JobLauncher | None] | None]" = ContextVar("session", default=None)
 
@@ -53,3 +56,12 @@ def open_services(settings: "Options | None" = None) -> "Services":
     if opened is not None:
         opened.callback(services.close)
     return services
+
+
+def operator() -> str:
+    """Return who runs this command, as `user@host`, as far as the system knows."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container may run under a number without a name
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"

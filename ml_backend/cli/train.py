@@ -12,7 +12,7 @@ from ..errors import ConfigurationError, SnapshotError
 from .app import app
 from .options import AsJson, OptionalProject, SnapshotFolder
 from .output import emit, note, note_reasons, table
-from .session import open_services
+from .session import open_services, operator
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -96,6 +96,7 @@ def train(
     services = open_services()
     wanted = TrainJob(
         trigger="command",
+        actor=operator(),
         base_model=base_model or services.options.models.base_model,
         seed=services.options.seed if seed is None else seed,
         method=method,
@@ -108,7 +109,8 @@ def train(
     result = {"job_id": job.id, **job.result}
     if "same_as" in result:
         note(f"the snapshot is unchanged since job {result['same_as']}, so nothing was trained again")
-    for warning in result.get("warnings", ()):
+    gate = result.get("gate") or {}
+    for warning in (*result.get("warnings", ()), *gate.get("warnings", ())):
         note(f"note: {warning}")
     note_reasons(ReasonCount.list_from_json(result.get("reasons", [])))
     emit(result, as_json=as_json, lines=_lines(result))

@@ -88,11 +88,21 @@ class Task:
 
     Attributes:
         data: the task's data, as imported (values may be numbers or None).
+        batch: what it was imported with: the file's name in Label Studio, or else the day; "" where unknown.
     """
 
     id: int
     data: Mapping[str, Any]
     annotations: tuple[Annotation, ...] = ()
+    batch: str = ""
+
+    @staticmethod
+    def batch_of(file: object, created_at: object) -> str:
+        """Return the batch of a task, given the name of its file and its time, as far as Label Studio sends them."""
+        if file and isinstance(file, str):
+            return file
+        time = Annotation.time_of(created_at if isinstance(created_at, str) else None)
+        return "" if time == EARLIEST else str(time.date())
 
 
 @dataclass(frozen=True, slots=True)

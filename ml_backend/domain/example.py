@@ -1,7 +1,7 @@
 """Rows of a snapshot: what a person said about a text, and how it came about."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
@@ -117,6 +117,8 @@ class Row:
         labels: every annotator's own answers.
         weight: factor on the row's loss.
         source: who made the row: a person, or a model whose answer was accepted by a certificate.
+        groups: what the task belongs to beside its answers, by the kind of group, such as `field channel: mail` or
+            `import batch: 2026-11-30`.
     """
 
     id: str
@@ -127,6 +129,7 @@ class Row:
     provenance: Provenance
     weight: float = 1.0
     source: Literal["human", "accepted"] = "human"
+    groups: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:

@@ -17,6 +17,8 @@ __all__ = [
     "Promotion",
     "PromotionState",
     "ScoredTarget",
+    "SliceComparison",
+    "SliceScore",
     "Suspects",
 ]
 
@@ -109,6 +111,47 @@ class ModelVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class SliceScore:
+    """A version on a slice of the rows, as far as one control is concerned.
+
+    Attributes:
+        name: of the slice, such as `class: refund`.
+        low: lower end of the 95% interval of the score; `high` is its upper end.
+        score: mean over the rows, from 0 to 1: the share answered rightly, for entities the mean F1 of a row's spans,
+            for texts ROUGE-L.
+    """
+
+    control: str
+    name: str
+    rows: int
+    low: float
+    score: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class SliceComparison:
+    """Champion and challenger on a slice of the test rows.
+
+    Attributes:
+        p: the chance that an equal challenger loses as much there.
+        is_worse: the challenger is surely worse there, all slices considered.
+        may_be_worse: it loses there, and that may be no accident.
+    """
+
+    champion: SliceScore
+    challenger: SliceScore
+    p: float
+    is_worse: bool
+    may_be_worse: bool
+
+    @property
+    def difference(self) -> float:
+        """Score of the challenger less that of the champion."""
+        return self.challenger.score - self.champion.score
+
+
+@dataclass(frozen=True, slots=True)
 class GateDecision:
     """The decision of a gate, with the figures behind it.
 
@@ -125,6 +168,8 @@ class GateDecision:
         error_spent: chance that a gate of the project, this one included, has promoted a version that was not better;
             None for gates that were held before it was kept.
         earlier_gates: how many gates were held before this one.
+        slices: both on slices of the test rows, those of the most evidence against the challenger first.
+        mcnemar_p: McNemar's exact p, two-sided, over the rows that one version alone answers fully right.
     """
 
     promote: bool
@@ -143,6 +188,13 @@ class GateDecision:
     earlier_gates: int = 0
     warnings: tuple[str, ...] = ()
     metric: str = "macro-F1"
+    slices: tuple[SliceComparison, ...] = ()
+    mcnemar_p: float | None = None
+
+    @property
+    def vetoes(self) -> tuple[SliceComparison, ...]:
+        """The slices on which the challenger is surely worse, which keeps it out."""
+        return tuple(each for each in self.slices if each.is_worse)
 
     @property
     def spending(self) -> str | None:
@@ -173,6 +225,7 @@ class Promotion:
         previous: version that served before; a cold start for the first.
         reason: why it was promoted: the gate's sentence, or the operator's.
         job_id: the job that began it.
+        actor: who asked for it: a user at the terminal as `user@host`, or what started the training; "" where unknown.
     """
 
     id: int
@@ -185,3 +238,4 @@ class Promotion:
     created_at: datetime
     updated_at: datetime
     job_id: int | None = None
+    actor: str = ""

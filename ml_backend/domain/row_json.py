@@ -12,8 +12,9 @@ SPAN_KEYS = ("start", "end", "label")
 
 
 def row_to_json(row: Row) -> dict[str, Any]:
-    """Return the row as a JSON object, keys in a fixed order."""
+    """Return the row as a JSON object, keys in a fixed order; `groups` where there are some."""
     origin = row.provenance
+    groups = {"groups": dict(row.groups)} if row.groups else {}
     return {
         "id": row.id,
         "task_id": row.task_id,
@@ -32,6 +33,7 @@ def row_to_json(row: Row) -> dict[str, Any]:
             "selected_by": origin.selected_by.value,
             "reviewed_at": origin.reviewed_at,
         },
+        **groups,
     }
 
 

@@ -20,10 +20,10 @@ class LabelStudioTasks(Exporter):
     name = "label-studio"
     description = "A JSON list of tasks with one annotation per annotator, ready for Label Studio's import."
     limits = (
-        "Fields of the task that are not read, regions of controls that are not served, skipped "
-        "annotations and pre-labels are left out. Where a star settled a disagreement, the annotations that stand are "
-        "ground truth. Annotators are named by their ids, which Label Studio refuses where it has no such user; "
-        "--no-annotators leaves them out."
+        "Fields of the task that are not read, the file or day of its import, regions of controls that are not "
+        "served, skipped annotations and pre-labels are left out. Where a star settled a disagreement, the annotations "
+        "that stand are ground truth. Annotators are named by their ids, which Label Studio refuses where it has no "
+        "such user; --no-annotators leaves them out."
     )
     suffix = ".json"
 

@@ -84,6 +84,7 @@ class Redaction:
                 AnnotatorLabel(self._annotator(each.annotator), self._targets(each.targets, labels), each.blind)
                 for each in row.labels
             ),
+            groups={kind: self._masked(name) for kind, name in row.groups.items()},
         )
 
     def _masked(self, text: str) -> str:

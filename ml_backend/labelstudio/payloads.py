@@ -128,8 +128,7 @@ def task_from_export(body: object) -> Task:
 def _objects(value: object) -> object:
     """Return the objects of a list.
 
-    Annotations made over the API may have no result at all, or one with holes in it, and default exports list
-    predictions by id alone.
+    Annotations made over the API may have no result, or holes in it; default exports list predictions by id alone.
     """
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
@@ -261,9 +260,12 @@ class _Task(_Payload):
         tuple[_Annotation, ...], FailFast(), BeforeValidator(lambda value: [] if value is None else value)
     ] = ()
     predictions: Annotated[tuple[_Prediction, ...], FailFast(), BeforeValidator(_objects)] = ()
+    file_upload: Any = None
+    created_at: Any = None
 
     def value(self) -> Task:
-        return Task(self.id, self.data, tuple(annotation.value(self.predictions) for annotation in self.annotations))
+        annotations = tuple(annotation.value(self.predictions) for annotation in self.annotations)
+        return Task(self.id, self.data, annotations, Task.batch_of(self.file_upload, self.created_at))
 
 
 class _StoredTask(_Task):

@@ -41,7 +41,7 @@ _GREATEST_CUTOFF = 8.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GateEvidence:
-    """What later gates need to know of a gate.
+    """The traces of a gate that later gates need.
 
     Attributes:
         keys: a number per test row that stays that of its text, shape (N,); in ascending order, each once.
@@ -96,7 +96,7 @@ class GateEvidence:
 
 
 class ErrorBudget:
-    """What the gates of a project have spent, and what the next one may."""
+    """The chance of a wrong promotion that the gates of a project have spent, and that the next one may spend."""
 
     def __init__(self, kept: Sequence[GateEvidence] = ()) -> None:
         """Begin with what was spent.
@@ -117,7 +117,7 @@ class ErrorBudget:
 
     @cached_property
     def next_share(self) -> float:
-        """What the next gate spends if it keeps the champion."""
+        """The chance that the next gate spends if it keeps the champion."""
         return error_share(len(self._kept))
 
     def is_charged(self, gate: GateEvidence) -> bool:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..arrays import Floats, Ints
-from ..domain.example import Target
+from ..domain.example import Target, parts_of
 from ..domain.readable import listed
 from .evaluation import Average, Evaluation, count_parts
 from .measures.base import Answers, Measure, PairedStatistics
@@ -49,6 +49,12 @@ class F1Measure(Measure):
     def evaluate(self, true: Sequence[Target], predicted: Answers, labels: Sequence[str] = ()) -> Evaluation:
         return Evaluation.of(true, predicted, labels)
 
+    def row_scores(self, true: Answers, predicted: Answers) -> Floats:
+        """1 for choices that are all right, else 0; for spans the F1 of the row's, 1 where there rightly are none."""
+        score = _row_f1 if self.average is Average.MICRO else _is_same
+        pairs = zip(true, predicted, strict=True)
+        return np.array([np.nan if target is None else score(target, answer) for target, answer in pairs])
+
     def score(self, evaluation: Evaluation) -> float:
         """The figure that methods and versions are compared by."""
         return evaluation.macro_f1 if self.average is Average.MACRO else evaluation.micro_f1
@@ -70,9 +76,22 @@ class F1Measure(Measure):
             self.metric,
             statistics.reshape(2, len(true), 3 * statistics.shape[-1]),
             _macro_f1 if self.average is Average.MACRO else _micro_f1,
+            np.stack([self.row_scores(true, answers) for answers in (champion, challenger)]),
             _strata(true, classes) if self.is_stratified else None,
             tuple(_thin(classes)) if self.is_stratified else (),
         )
+
+
+def _is_same(target: Target, answer: Target | None) -> float:
+    return float(target == answer)
+
+
+def _row_f1(target: Target, answer: Target | None) -> float:
+    if answer is None:
+        return 0.0
+    true, named = Counter(parts_of(target)), Counter(parts_of(answer))
+    parts = true.total() + named.total()
+    return 2 * (true & named).total() / parts if parts else 1.0
 
 
 def _macro_f1(sums: Floats) -> Floats:

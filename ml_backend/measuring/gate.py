@@ -6,6 +6,8 @@ controls that of the mean over them. The challenger is promoted when the lower e
 difference is above 0. The confidence of the interval is what the project's `ErrorBudget` leaves to this gate.
 
 A project may ask for less: that a new version is no worse. Then the lower end must be above minus a margin.
+
+Whatever the interval says, a version that is surely worse on a slice of the rows is kept out, see `slices`.
 """
 
 from collections import Counter
@@ -15,10 +17,12 @@ from dataclasses import replace
 import numpy as np
 
 from ..arrays import Floats, Ints
-from ..domain.model import GateDecision
+from ..domain.model import GateDecision, SliceComparison
+from ..domain.readable import listed
 from ..errors import TrainingError
 from .error_budget import ErrorBudget, GateEvidence
 from .measures.base import PairedStatistics
+from .slices import mcnemar_p
 
 __all__ = ["bootstrap_differences", "decide"]
 
@@ -29,6 +33,7 @@ RESAMPLES_BELOW = 50
 MOST_RESAMPLES = 50_000
 LEAST_ROWS = 100
 """Under this many test rows the point estimate decides, and the decision is marked provisional."""
+NAMED_SLICES = 3
 
 
 def decide(
@@ -42,6 +47,7 @@ def decide(
     seed: int = 1,
     earlier_gates: int = 0,
     unknown_origin_rows: int = 0,
+    slices: Sequence[SliceComparison] = (),
 ) -> tuple[GateDecision, GateEvidence | None]:
     """Return whether the challenger may serve, and the evidence that the project's next gates need.
 
@@ -53,6 +59,7 @@ def decide(
         margin: how much worse the challenger may be; 0: it must be better.
         earlier_gates: how often this test set has decided before.
         unknown_origin_rows: test rows whose labels were not seen being made (`selected_by: unknown`).
+        slices: both versions on slices of the test rows; one on which the challenger is surely worse keeps it out.
 
     Returns:
         The evidence is None where nothing is spent: where the challenger is promoted, where the rows are too few for
@@ -71,7 +78,8 @@ def decide(
         evidence = budget.charge(GateEvidence.of(keys, _influences(list(pairs.values()))))
         confidence = evidence.confidence
         lower = _lower_end(list(pairs.values()), 1 - confidence, -margin, seed)
-    promote = (difference if lower is None else lower) > -margin
+    is_better = (difference if lower is None else lower) > -margin
+    promote = is_better and not any(each.is_worse for each in slices)
     spends = evidence is not None and not promote and budget.is_charged(evidence)
     decision = GateDecision(
         promote=promote,
@@ -88,10 +96,14 @@ def decide(
         margin=margin,
         error_spent=budget.spent + (budget.next_share if spends else 0.0),
         earlier_gates=earlier_gates,
-        warnings=tuple(_warnings(pairs, rows, unknown_origin_rows)),
+        warnings=(*_warnings(pairs, rows, unknown_origin_rows), *_slice_warnings(slices, challenger)),
         metric=_metric(pairs),
+        slices=tuple(slices),
+        # Of several controls a row is right where all of its answers are.
+        mcnemar_p=mcnemar_p(np.fmin.reduce([pair.row_scores for pair in pairs.values()])),
     )
-    return replace(decision, reason=_reason(decision, pairs)), evidence if spends else None
+    reason = _veto(decision) if is_better and not promote else _reason(decision, pairs)
+    return replace(decision, reason=reason), evidence if spends else None
 
 
 def _lower_end(pairs: Sequence[PairedStatistics], error: float, wanted: float, seed: int) -> float:
@@ -205,6 +217,29 @@ def _reason(decision: GateDecision, pairs: Mapping[str, PairedStatistics]) -> st
         return f"{scores}; under {LEAST_ROWS} rows {difference} decides provisionally: {outcome}"
     bound = f"{decision.lower_bound:+.3f} with {decision.confidence:.1%} confidence"
     return f"{scores}; {difference} is at least {bound}: {outcome}"
+
+
+def _veto(decision: GateDecision) -> str:
+    """The reason where only slices keep the challenger out."""
+    lost = [f"{-100 * each.difference:.1f} on {_slice_name(each)}" for each in decision.vetoes]
+    gain = f"gains {100 * decision.difference:.1f} points of {decision.metric}"
+    overall = gain if decision.difference > 0 else "is not worse than it may be"
+    return f"kept {decision.champion}: {decision.challenger} {overall} overall but loses {listed(lost, NAMED_SLICES)}"
+
+
+def _slice_warnings(slices: Sequence[SliceComparison], challenger: str) -> list[str]:
+    surely = [f"{_slice_name(each)}: {100 * each.difference:+.1f} points" for each in slices if each.is_worse]
+    perhaps = [
+        f"{_slice_name(each)}: {100 * each.difference:+.1f} points, p {each.p:.2f}"
+        for each in slices
+        if each.may_be_worse and not each.is_worse
+    ]
+    sentences = {"is surely worse": surely, "may be worse": perhaps}
+    return [f"{challenger} {words} on {listed(each, NAMED_SLICES)}" for words, each in sentences.items() if each]
+
+
+def _slice_name(comparison: SliceComparison) -> str:
+    return f"`{comparison.champion.name}` ({_count(comparison.champion.rows, 'test row')})"
 
 
 def _warnings(pairs: Mapping[str, PairedStatistics], rows: int, unknown_origin_rows: int) -> list[str]:

@@ -1,10 +1,13 @@
 """Groups of texts that resemble each other, in bounded memory however many texts there are."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..arrays import Floats, Floats2d, Ints
+from ..words import words
 
 __all__ = ["Clusters", "nearest"]
 
@@ -59,6 +62,35 @@ class Clusters:
         order = np.argsort(self.closeness, kind="stable")
         middles[self.members[order]] = order  # of several, the last one stays
         return middles
+
+    def telling_words(self, texts: Sequence[str], most: int = 3) -> dict[int, tuple[str, ...]]:
+        """Return the words by which each cluster differs most from all other texts, by cluster.
+
+        Words are ranked by the log-odds of occurring in a text, divided by its standard error (Monroe et al. 2008, with
+        half an occurrence added everywhere). Words of one or two ASCII letters do not count.
+
+        Args:
+            texts: the clustered ones, N of them.
+        """
+        members = self.members.tolist()
+        inside: dict[int, Counter[str]] = {number: Counter() for number in sorted(set(members))}
+        for text, number in zip(texts, members, strict=True):
+            inside[number].update({word for word in words(text) if len(word) > 2 or not word.isascii()})
+        every = Counter[str]()
+        for counter in inside.values():
+            every.update(counter)
+        sizes = Counter(members)
+        names: dict[int, tuple[str, ...]] = {}
+        for number, counter in inside.items():
+            own = np.array(list(counter.values()), dtype=np.float64)
+            other = np.array([every[word] for word in counter]) - own
+            counts = np.stack([own, sizes[number] - own, other, len(texts) - sizes[number] - other]) + 0.5
+            evidence = (np.log(counts[0] / counts[1]) - np.log(counts[2] / counts[3])) / np.sqrt(
+                (1 / counts).sum(axis=0)
+            )
+            order = sorted(zip(-evidence, counter, strict=True))
+            names[number] = tuple(word for _, word in order[:most])
+        return names
 
 
 def nearest(features: Floats2d, centres: Floats2d) -> tuple[Ints, Floats]:

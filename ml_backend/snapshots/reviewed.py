@@ -18,6 +18,7 @@ from ..errors import ConfigurationError
 from ..tasks import ServedControl, ServingPlan
 from ..tasks.base import GivenAnswer
 from .review import ReviewRule
+from .slices import groups_of
 
 __all__ = [
     "BuildSettings",
@@ -49,6 +50,7 @@ class BuildSettings:
         absences: the periods in which controls were missing from the label config, for those that were not always
             there; an annotation from such a period that leaves them empty says nothing about them.
         train_on_accepted: answers that were accepted without a person give rows, where no person has answered.
+        slice_fields: names of fields of the task's data whose values rows carry as groups.
         near_duplicate_threshold: similarity from which a train row repeats a held-out one; see `leakage`.
 
     Raises:
@@ -62,6 +64,7 @@ class BuildSettings:
     near_duplicate_threshold: float = 0.8
     absences: Mapping[str, Sequence[Absence]] = field(default_factory=dict)
     train_on_accepted: bool = False
+    slice_fields: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.near_duplicate_threshold <= 1:
@@ -185,7 +188,7 @@ def rows_of(
             answers.append(_AnnotationAnswer(annotation, history(task, annotation), targets))
     if not answers:
         return Reason.UNKNOWN_LABEL if has_unknown_labels else Reason.NO_ANSWER
-    rows = _settled_rows(task, plan, answers, trust_ground_truth=settings.trust_ground_truth)
+    rows = _settled_rows(task, plan, answers, settings)
     return [replace(row, source="accepted") for row in rows] if accepted else rows
 
 
@@ -246,7 +249,7 @@ def _unknown_labels(served: ServedControl, target: Target | None) -> list[str]:
 
 
 def _settled_rows(
-    task: Task, plan: ServingPlan, answers: Sequence[_AnnotationAnswer], *, trust_ground_truth: bool
+    task: Task, plan: ServingPlan, answers: Sequence[_AnnotationAnswer], settings: BuildSettings
 ) -> list[Row]:
     """Return the row of a task, then one for each further response that stands.
 
@@ -254,7 +257,7 @@ def _settled_rows(
     answered, and each that is not asked given the answers that remain.
     """
     text = plan.text(task.data)
-    settled = {served.name: _settled(answers, served, trust_ground_truth) for served in plan.controls}
+    settled = {served.name: _settled(answers, served, settings.trust_ground_truth) for served in plan.controls}
     targets = {name: standing[0] for name, standing in settled.items() if standing}
     can_contradict = len(answers) > 1 and plan.config.has_conditions
     unasked = _unasked(targets, plan, answers, text) if can_contradict else ()
@@ -270,6 +273,7 @@ def _settled_rows(
             for answer in answers
         ),
         provenance=_provenance(answers),
+        groups=groups_of(task, settings.slice_fields),
     )
     further = [(name, each) for name, standing in settled.items() if name not in unasked for each in standing[1:]]
     return [row, *(_further_row(row, number, *each, answers) for number, each in enumerate(further, start=2))]

@@ -24,6 +24,7 @@ ENTRIES_PER_BATCH = 100
 METRICS_PER_BATCH = 1000
 LONGEST_KEY = 250
 LONGEST_DIGEST = 36
+TABLES_TAG = "mlflow.loggedArtifacts"
 
 
 class MlflowTracker:
@@ -100,7 +101,6 @@ class MlflowRun:
     def __init__(self, connection: MlflowConnection, run_id: str) -> None:
         self.run_id = run_id
         self._connection = connection
-        self._tables: list[str] = []
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Record settings. MLflow refuses a second value for the same one."""
@@ -159,11 +159,11 @@ class MlflowRun:
         """
         columns = list(dict.fromkeys(column for row in rows for column in row))
         table = {"columns": columns, "data": [[row.get(column) for column in columns] for row in rows]}
-        self._tables = [*self._tables, file_name]
-        listed = [{"path": name, "type": "table"} for name in self._tables]
+        entry = {"path": file_name, "type": "table"}
         with self._connection.calls() as client:
             client.log_text(self.run_id, json.dumps(table), file_name)
-            client.set_tag(self.run_id, "mlflow.loggedArtifacts", json.dumps(listed))
+            listed = json.loads(client.get_run(self.run_id).data.tags.get(TABLES_TAG, "[]"))
+            client.set_tag(self.run_id, TABLES_TAG, json.dumps(listed if entry in listed else [*listed, entry]))
 
     def log_folder(self, folder: Path, artifact_path: str) -> None:
         """Keep a folder of files."""

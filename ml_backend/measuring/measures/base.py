@@ -28,6 +28,8 @@ class PairedStatistics:
         statistics: of the champion and the challenger, per row, what the metric is made of when it is summed over
             rows; shape (2, N, M). Rows that do not answer the control are all 0.
         value: the metric from sums of statistics, shape (..., M) to (...).
+        row_scores: of the champion and the challenger, how good each row's answer is by itself, see
+            `Measure.row_scores`; shape (2, N).
         strata: a number per row; rows are resampled within theirs. None: all rows together.
         thin: sentences about what too few rows say little about.
     """
@@ -35,6 +37,7 @@ class PairedStatistics:
     metric: str
     statistics: Floats
     value: Callable[[Floats], Floats]
+    row_scores: Floats
     strata: Ints | None = None
     thin: tuple[str, ...] = ()
 
@@ -66,6 +69,13 @@ class Measure(ABC):
 
         Raises:
             TrainingError: the two differ in length.
+        """
+
+    @abstractmethod
+    def row_scores(self, true: Answers, predicted: Answers) -> Floats:
+        """How good each answer is by itself, from 0 to 1, shape (N,); NaN where `true` is None.
+
+        It is 1 or 0 for choices, which are right as a whole or not; graded for spans and texts.
         """
 
     @abstractmethod

@@ -26,15 +26,19 @@ class TextMeasure(Measure):
             list(map(references_of, true)), [None if answer is None else str(answer) for answer in predicted]
         )
 
-    def compare(self, true: Answers, champion: Answers, challenger: Answers) -> PairedStatistics:
+    def row_scores(self, true: Answers, predicted: Answers) -> Floats:
+        """ROUGE-L of each row."""
         rows = [row for row, target in enumerate(true) if target is not None]
+        scores = np.full(len(true), np.nan)
         experts = [references_of(target) for target in true if target is not None]
+        scores[rows] = rouge_l(experts, [str(predicted[row] or "") for row in rows])
+        return scores
+
+    def compare(self, true: Answers, champion: Answers, challenger: Answers) -> PairedStatistics:
+        scores = np.stack([self.row_scores(true, answers) for answers in (champion, challenger)])
         # Per row its score and a 1, so that the sums of both give the mean of any resample.
-        statistics: Floats = np.zeros((2, len(true), 2))
-        for model, answers in enumerate((champion, challenger)):
-            statistics[model, rows, 0] = rouge_l(experts, [str(answers[row] or "") for row in rows])
-            statistics[model, rows, 1] = 1
-        return PairedStatistics(self.metric, statistics, _mean)
+        statistics = np.stack([np.nan_to_num(scores), ~np.isnan(scores)], axis=-1)
+        return PairedStatistics(self.metric, statistics, _mean, scores)
 
 
 def _mean(sums: Floats) -> Floats:

@@ -1,8 +1,10 @@
 """Gates held, and the evidence of those that kept the champion, which the next gates of the project go by."""
 
 import dataclasses
+from datetime import datetime
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
     JSON,
     Column,
@@ -56,10 +58,19 @@ class GateRepository(Repository):
         """Gates held of a project."""
         return self._value(select(func.count()).where(gates.c.project_key == project_key)) or 0
 
+    def history(self, project_key: str) -> list[tuple[datetime, GateDecision]]:
+        """The project's decisions with their times, oldest first."""
+        statement = select(gates).where(gates.c.project_key == project_key).order_by(gates.c.id)
+        return [(row["created_at"], _decision(row["decision"])) for row in self._rows(statement)]
+
     def last(self, project_key: str) -> GateDecision | None:
         """The newest decision."""
         statement = (
             select(gates.c.decision).where(gates.c.project_key == project_key).order_by(gates.c.id.desc()).limit(1)
         )
         values = self._value(statement)
-        return GateDecision(**values | {"warnings": tuple(values["warnings"])}) if values else None
+        return _decision(values) if values else None
+
+
+def _decision(values: object) -> GateDecision:
+    return TypeAdapter(GateDecision).validate_python(values)

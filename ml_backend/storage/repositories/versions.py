@@ -56,6 +56,8 @@ promotions = Table(
     Column("is_forced", Boolean, nullable=False),
     # None for promotions begun before jobs were remembered here.
     Column("job_id", Integer),
+    # "" for promotions begun before it was written down.
+    Column("actor", String(255), nullable=False, server_default=""),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index("ix_promotions_project_id", "project_id", "id"),
@@ -180,6 +182,7 @@ class PromotionRepository(Repository):
         reason: str,
         is_forced: bool,
         job_id: int | None = None,
+        actor: str = "",
     ) -> Promotion:
         """Write the intent, before anything else is done.
 
@@ -195,6 +198,7 @@ class PromotionRepository(Repository):
             reason=reason,
             is_forced=is_forced,
             job_id=job_id,
+            actor=actor,
             created_at=now,
             updated_at=now,
         )

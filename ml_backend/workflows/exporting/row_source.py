@@ -104,6 +104,7 @@ class RowSource:
             trust_ground_truth=options.trust_ground_truth,
             absences=self.absences,
             train_on_accepted=options.train_on_accepted,
+            slice_fields=options.sliced_fields,
         )
 
     def build(self, settings: BuildSettings) -> BuiltRows:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...domain.example import Row, SelectedBy
@@ -18,6 +18,7 @@ from ...snapshots.store import SnapshotFolder
 from ...tasks import ServingPlan
 from ..exporting.snapshots import newest_snapshot
 from ..services import Services
+from ..slices import slices_of
 from ..training.evaluate import answers_of, evaluations
 from ..training.side_by_side import Remembering, SideBySide, side_by_side
 
@@ -148,6 +149,7 @@ def _decide(
     from ...measuring.error_budget import ErrorBudget, GateEvidence
     from ...measuring.gate import decide
     from ...measuring.measures.base import Measure
+    from ...measuring.slices import compare_slices
 
     first, second = (answers_of(version, test.rows, test.plan) for version in (champion, challenger))
     pairs = {}
@@ -155,7 +157,8 @@ def _decide(
         true = [row.targets.get(served.name) for row in test.rows]
         if any(target is not None for target in true) or len(test.plan.controls) == 1:
             pairs[served.name] = Measure.of(served.kind.head).compare(true, first[served.name], second[served.name])
-    return decide(
+    slices, notes = slices_of(services, test.rows, test.plan)
+    decision, evidence = decide(
         pairs,
         champion=champion.version,
         challenger=challenger.version,
@@ -165,7 +168,9 @@ def _decide(
         seed=services.options.seed,
         earlier_gates=services.database.gates.count(test.key),
         unknown_origin_rows=sum(row.provenance.selected_by is SelectedBy.UNKNOWN for row in test.rows),
+        slices=compare_slices({name: pair.row_scores for name, pair in pairs.items()}, slices),
     )
+    return replace(decision, warnings=(*decision.warnings, *notes)), evidence
 
 
 def _key(text: str) -> int:

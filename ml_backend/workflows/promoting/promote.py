@@ -38,6 +38,7 @@ class Promoter:
         reason: str,
         is_forced: bool = False,
         job_id: int | None = None,
+        actor: str = "",
         report: ProgressCallback = Progress.ignore,
     ) -> Promotion:
         """Make a version the champion, with its predictions in Label Studio first.
@@ -45,6 +46,7 @@ class Promoter:
         Args:
             is_forced: hooks are not asked.
             job_id: the job that does it, by which a later attempt finds the promotion.
+            actor: who asked for it.
 
         Raises:
             ModelNotFound: there is no such version.
@@ -68,6 +70,7 @@ class Promoter:
             reason=reason,
             is_forced=is_forced,
             job_id=job_id,
+            actor=actor,
         )
         return self.finish(project, promotion, report)
 
@@ -148,6 +151,7 @@ class Promoter:
         *,
         reason: str,
         job_id: int | None = None,
+        actor: str = "",
         report: ProgressCallback = Progress.ignore,
     ) -> Promotion:
         """Make the version before the champion serve again: the cold start, where the champion is the first.
@@ -158,7 +162,7 @@ class Promoter:
         if self._services.versions.champion(project.ref.key) is None:
             raise PromotionError(f"project {project.id} has no champion, so there is nothing to roll back")
         target = self._version_before(project)
-        return self.promote(project, target, reason=reason, is_forced=True, job_id=job_id, report=report)
+        return self.promote(project, target, reason=reason, is_forced=True, job_id=job_id, actor=actor, report=report)
 
     def _finish(self, project: Project, promotion: Promotion, report: ProgressCallback = Progress.ignore) -> Promotion:
         promotions = self._services.database.promotions

@@ -1,13 +1,19 @@
-"""Find where the remaining error sits: which labels are missed or mixed up, with tasks to read."""
+"""Find where the remaining error sits: which labels are missed or mixed up, with tasks to read, and in which slices."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from ...domain.example import Target, label_of, parts_of
 from ...domain.field_texts import readable_text
 from ...domain.readable import readable, shortened
 from ...measuring.evaluation import ClassMetrics, Evaluation
+from ...measuring.measures.base import Measure
+from ...measuring.slices import score_slices
+from ...tasks import ServingPlan
+from ..services import Services
+from ..slices import slices_of
 from .frozen_rows import FrozenRows
 
 __all__ = ["mistakes_to_json"]
@@ -19,8 +25,10 @@ MOST_PAIRS, MOST_EXAMPLES, TEXT_CHARACTERS = 10, 3, 240
 _Pair = tuple[str, str]
 
 
-def mistakes_to_json(rows: FrozenRows, answers: Sequence[Target | None]) -> dict[str, Any]:
-    """Return pairs of given and answered label, the most frequent first, and labels by F1, as a JSON object.
+def mistakes_to_json(
+    services: Services, plan: ServingPlan, rows: FrozenRows, answers: Sequence[Target | None]
+) -> dict[str, Any]:
+    """Return pairs of given and answered label, the most frequent first, labels by F1, and slices, as a JSON object.
 
     Args:
         answers: per row, of models that did not learn from it. Tasks to read are train rows alone: whoever cleans the
@@ -64,7 +72,18 @@ def mistakes_to_json(rows: FrozenRows, answers: Sequence[Target | None]) -> dict
             }
             for each in sorted(evaluation.per_class, key=_lost, reverse=True)
         ],
+        "slices": _slices(services, plan, rows, answers),
     }
+
+
+def _slices(
+    services: Services, plan: ServingPlan, rows: FrozenRows, answers: Sequence[Target | None]
+) -> list[dict[str, Any]]:
+    """Return the scores on slices of the rows, the lowest first."""
+    true = [None if answer is None else target for target, answer in zip(rows.targets, answers, strict=True)]
+    scores = Measure.of(rows.served.kind.head).row_scores(true, answers)
+    slices, _ = slices_of(services, [row for row, _ in rows.rows], replace(plan, controls=(rows.served,)))
+    return [asdict(each) for each in sorted(score_slices({rows.served.name: scores}, slices), key=lambda s: s.score)]
 
 
 def _pairs(given: Target, answer: Target) -> list[_Pair]:

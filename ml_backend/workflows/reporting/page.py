@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["report_page"]
 
 TEMPLATE = Path(__file__).with_name("report.html")
-SHOWN_LABELS, SHOWN_PAIRS = 15, 6
+SHOWN_LABELS, SHOWN_PAIRS, SHOWN_SLICES = 15, 6, 10
 RECORD = (
     "Where the truth is known, 89 in 100 such intervals held it, nearly half of them without an upper end, and the "
     "likeliest number was off by 22% in the median."
@@ -41,6 +41,7 @@ def report_page(report: Mapping[str, Any]) -> str:
         record=RECORD,
         shown_labels=SHOWN_LABELS,
         shown_pairs=SHOWN_PAIRS,
+        shown_slices=SHOWN_SLICES,
     )
     return NOT_FOR_FILES.sub("\ufffd", page)
 

@@ -196,7 +196,7 @@ class _Reporter:
         control = {
             "control": rows.served.name,
             **curve.to_json(curve.default_target() if target is None else target, price),
-            "mistakes": mistakes_to_json(rows, curve.answers),
+            "mistakes": mistakes_to_json(self.services, plan, rows, curve.answers),
         }
         return control | {
             "forecast_words": forecast_sentence(control, currency),

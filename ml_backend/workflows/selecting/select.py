@@ -1,14 +1,12 @@
 """Choose the tasks to label next, of a project or of files."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ...arrays import Floats2d
 from ...domain.example import Row, SelectedBy, first_rows
 from ...domain.field_texts import readable_text
 from ...domain.progress import Progress, ProgressCallback
@@ -16,16 +14,12 @@ from ...domain.project import Project
 from ...domain.reasons import ReasonCounts
 from ...domain.selection import SelectedTask
 from ...labelstudio.files.notes import FileNotes
-from ...storage.feature_cache import FeatureCache
 from ..exporting.row_source import RowSource, plan_of_file
+from ..features import TextFeatures
 from ..services import Services
 from .candidates import Candidates, file_candidates, project_candidates
 from .expectations import MOST_MARKED, expected_answers, needs_reading
 from .mixed import mixed_list
-
-if TYPE_CHECKING:
-    from ...models.text.encoder import Encoder
-    from ...models.text.torch_encoder import TextEncoder
 
 __all__ = ["SelectedTasks", "select_from_files", "select_from_project"]
 
@@ -147,7 +141,7 @@ def _selected(
         candidates = candidates.take(np.sort(rng.permutation(total)[:MOST_MARKED]).tolist())
         notes.append(f"{MOST_MARKED} of {total} unlabeled tasks, drawn at random, were looked at")
     encoder = TextEncoder.load(options.models.base_model)
-    features = _Features(services, encoder)
+    features = TextFeatures(services, encoder)
     texts = [readable_text(row.text) for row in rows]
     reading = Progress.share_of(report, READING_ENDS, FEATURES_END)
     vectors = features.of([*texts, *candidates.readable], reading)
@@ -186,36 +180,3 @@ class _Wish:
         self.strategy = strategy or options.strategy
         self.count = options.count if count is None else count
         self.report = report
-
-
-class _Features:
-    """The vectors of texts from the frozen base model, each computed once."""
-
-    def __init__(self, services: Services, encoder: "TextEncoder") -> None:
-        options = services.options
-        self._encoder, self._services = encoder, services
-        self._cache = FeatureCache(options.home / "features.sqlite", options.selection.features_mb * 2**20)
-
-    def of(self, texts: Sequence[str], report: ProgressCallback) -> Floats2d:
-        """Return a vector of length 1 per text, shape (N, D)."""
-        from ...learning.classification.frozen import frozen_encoder
-        from ...models.base.base_model import weights_sha256
-        from ...models.graphs.store import GraphStore
-
-        options = self._services.options
-        base = f"{weights_sha256(options.models.base_model)}:{self._encoder.max_length_tokens}"
-        graphs = GraphStore(options.graphs_folder) if options.serving.exports_graphs else None
-        done = 0
-
-        def compute(encoder: "Encoder", missing: Sequence[str]) -> Floats2d:
-            nonlocal done
-            vectors = encoder.embed(missing)
-            done += len(missing)
-            report(Progress(min(done / max(len(texts), 1), 1.0), "embedding", f"read {done} new texts"))
-            return vectors
-
-        with frozen_encoder(self._encoder, graphs, self._encoder.read(texts[:8])) as encoder:
-            embed: Callable[[Sequence[str]], Floats2d] = partial(compute, encoder)
-            vectors = self._cache.vectors(base, texts, self._encoder.width, embed)
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.asarray(vectors / np.maximum(lengths, 1e-6), dtype=np.float32)

@@ -1,11 +1,13 @@
 """How well a version does on rows that were kept apart, and whether they really were."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from ...arrays import Floats
 from ...domain.example import Row, Target, references_of
+from ...domain.model import SliceScore
 from ...domain.ports import Predictor
 from ...domain.reasons import ReasonCount, ReasonCounts
 from ...domain.snapshot import Split
@@ -18,6 +20,8 @@ from ...tasks import ServingPlan
 from ..exporting.reading_faults import reading_faults
 from ..exporting.row_source import RowSource
 from ..services import Services
+from ..slices import slices_of
+from .side_by_side import Remembering
 
 if TYPE_CHECKING:
     from ...measuring.measures.base import AnyEvaluation
@@ -43,6 +47,7 @@ class EvaluationReport:
         evaluations: the metrics per control that the version answers.
         overlap: the number of rows whose text the version was trained on; they make its metrics look better.
         warnings: sentences about reasons to trust the metrics less.
+        slices: the scores on slices of the rows.
         reasons: what was left out of the rows, in the whole snapshot or export.
     """
 
@@ -51,6 +56,7 @@ class EvaluationReport:
     overlap: int
     warnings: tuple[str, ...]
     reasons: tuple[ReasonCount, ...] = ()
+    slices: tuple[SliceScore, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object: the metrics of the only control at its top, of several controls under `controls`."""
@@ -59,6 +65,7 @@ class EvaluationReport:
             "overlap": self.overlap,
             "warnings": list(self.warnings),
             "reasons": ReasonCount.list_to_json(self.reasons),
+            "slices": [asdict(each) for each in self.slices],
         }
         documents = {control: evaluation.to_json() for control, evaluation in self.evaluations.items()}
         return {**facts, **(next(iter(documents.values())) if len(documents) == 1 else {"controls": documents})}
@@ -160,6 +167,7 @@ def _read_fields(path: Path) -> tuple[str, ...]:
 
 
 def _report(services: Services, path: Path, rows: Sequence[Row], plan: ServingPlan) -> EvaluationReport:
+    from ...measuring.slices import score_slices
     from ...models.bundle.bundle import read_bundle
 
     bundle = read_bundle(path)
@@ -172,12 +180,29 @@ def _report(services: Services, path: Path, rows: Sequence[Row], plan: ServingPl
         )
     plan = replace(plan, controls=tuple(shared))
     seen = sum(bundle.was_trained_on([row.text for row in rows]))
+    unread = _unread(plan, rows, bundle.manifest.parts, bundle.manifest.base_model)
+    warnings = [*_warnings(rows, plan, known, seen), *unread]
+    predictor, rows = Remembering(services.load_predictor(path)), with_references(rows, plan)
+    slices, notes = slices_of(services, rows, plan)
     return EvaluationReport(
         bundle.manifest.model_version,
-        evaluations(services.load_predictor(path), with_references(rows, plan), plan),
+        evaluations(predictor, rows, plan),
         seen,
-        (*_warnings(rows, plan, known, seen), *_unread(plan, rows, bundle.manifest.parts, bundle.manifest.base_model)),
+        (*warnings, *notes),
+        slices=score_slices(_row_scores(predictor, rows, plan), slices),
     )
+
+
+def _row_scores(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) -> dict[str, Floats]:
+    from ...measuring.measures.base import Measure
+
+    answers = answers_of(predictor, rows, plan)
+    return {
+        served.name: Measure.of(served.kind.head).row_scores(
+            [row.targets.get(served.name) for row in rows], answers[served.name]
+        )
+        for served in plan.controls
+    }
 
 
 def _unread(plan: ServingPlan, rows: Sequence[Row], parts: Sequence["PartFacts"], base_model: str) -> Iterable[str]:

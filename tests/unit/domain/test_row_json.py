@@ -28,6 +28,7 @@ rows = st.builds(
         st.none() | texts,
     ),
     weight=numbers,
+    groups=st.dictionaries(texts, texts, max_size=2),
 )
 
 ROW = Row(

@@ -40,8 +40,8 @@ def read(path: Path, plan: ServingPlan, *, trust_ground_truth: bool = False) -> 
 
 
 def carried(rows: Sequence[Row]) -> list[Row]:
-    """The rows without what the format says that it leaves out: pre-labels."""
-    return [replace(row, provenance=replace(row.provenance, prelabel=PrelabelOutcome.NONE)) for row in rows]
+    """The rows without what the format says that it leaves out: pre-labels and imports."""
+    return [replace(row, provenance=replace(row.provenance, prelabel=PrelabelOutcome.NONE), groups={}) for row in rows]
 
 
 @pytest.mark.parametrize("recording", CONFIGS)

@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,8 @@ def mask(text: str, region: str = "", kinds: str = "card,email,iban,phone") -> s
 
 
 def test_texts_free_answers_and_annotators_lose_personal_data() -> None:
-    (found,) = changed(hooks_of(Redaction("email")), row(TEXT, 1, {"draft": f"Dear {LEAK}"}, LEAK))
+    read = replace(row(TEXT, 1, {"draft": f"Dear {LEAK}"}, LEAK), groups={"field sender": LEAK})
+    (found,) = changed(hooks_of(Redaction("email")), read)
     assert found.input == {"text": "Write to xxxx@xxxxxxx.xxx in Paris"}
     assert found.targets == {"draft": "Dear xxxx@xxxxxxx.xxx"}
     (label,) = found.labels

@@ -146,3 +146,17 @@ def test_any_number_may_stand_where_nothing_depends_on_it(number: float) -> None
     for read in (predicted, task_from_export(task)):
         assert read.data["hash"] == number
         assert read.annotations[0].result[0]["value"] == {"n": number}
+
+
+@pytest.mark.parametrize(
+    ("values", "batch"),
+    [
+        ({"file_upload": "4f2a-tickets.csv", "created_at": "2026-11-20T18:29:48.128643Z"}, "4f2a-tickets.csv"),
+        ({"file_upload": None, "created_at": "2026-11-20T18:29:48.128643Z"}, "2026-11-20"),
+        ({"file_upload": 7, "created_at": 3}, ""),
+        ({"created_at": "yesterday"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_task_was_imported_with_a_file_or_on_a_day(values: dict[str, Any], batch: str) -> None:
+    assert task_from_export({"id": 1, "data": {"text": "a"}, **values}).batch == batch

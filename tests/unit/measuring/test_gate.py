@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
 from ml_backend.domain.example import Span, Target
@@ -12,6 +13,7 @@ from ml_backend.errors import TrainingError
 from ml_backend.measuring.error_budget import ErrorBudget
 from ml_backend.measuring.gate import bootstrap_differences, decide
 from ml_backend.measuring.measures.base import Measure, PairedStatistics
+from ml_backend.measuring.slices import compare_slices
 
 
 def gate(
@@ -320,3 +322,23 @@ def test_a_control_that_no_row_answers_leaves_the_mean_a_number() -> None:
     decision = decided(pairs)
 
     assert (decision.challenger_score, decision.rows) == (0.5, 2)
+
+
+@pytest.mark.parametrize(
+    ("won", "margin", "overall"),
+    [(22, 0.0, "gains 10.3 points of macro-F1"), (5, 0.5, "is not worse than it may be")],
+)
+def test_a_slice_on_which_the_challenger_is_surely_worse_keeps_it_out_of_small_gates_too(
+    won: int, margin: float, overall: str
+) -> None:
+    true = ["a"] * 40 + ["b"] * 40
+    first, second = [*true[:40], *["a"] * won, *true[40 + won :]], [*["b"] * 15, *true[15:]]
+    pair = contest_of(true, first, second)
+    slices = compare_slices({"topic": pair.row_scores}, {"topic": {"class: a": np.arange(80) < 40}})
+
+    decision = decided({"topic": pair}, slices=slices, margin=margin)
+
+    assert (decision.is_provisional, decision.promote) == (True, False)
+    assert decision.reason == f"kept v1: v2 {overall} overall but loses 37.5 on `class: a` (40 test rows)"
+    assert decision.warnings[-1] == "v2 is surely worse on `class: a` (40 test rows): -37.5 points"
+    assert decision.mcnemar_p == pytest.approx(binomtest(15, 15 + won).pvalue)

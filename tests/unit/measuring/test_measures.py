@@ -115,3 +115,25 @@ def test_a_resample_without_a_label_leaves_it_out_of_its_average() -> None:
 
     assert found.scores == (0.5, 0.5)
     assert found.value(found.statistics[:, 0]).tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("head", "true", "answers", "scores"),
+    [
+        ("softmax", ["a", "a", "b", None], ["a", "b", None, "a"], [1, 0, 0, np.nan]),
+        ("sigmoid", [("a",), ("a",), (), None], [("a",), ("a", "b"), (), ("a",)], [1, 0, 1, np.nan]),
+        (
+            "tags",
+            [(Span(0, 1, "A"), Span(2, 3, "A")), (), (), (Span(0, 1, "A"),), None],
+            [(Span(0, 1, "A"),), (), (Span(0, 1, "A"),), None, ()],
+            [2 / 3, 1, 0, 0, np.nan],
+        ),
+        ("text", ["one two", "one two", None], ["one two", None, "one"], [1, 0, np.nan]),
+    ],
+)
+def test_each_row_has_a_score_of_its_answer_alone(
+    head: str, true: list[Target | None], answers: list[Target | None], scores: list[float]
+) -> None:
+    both = pair(head, true, answers).row_scores
+
+    np.testing.assert_allclose(both, [scores, scores])

@@ -144,7 +144,7 @@ def test_a_version_of_several_controls_reports_them_by_name(services: Services, 
 
     document = EvaluationReport.on_snapshot(services, version.path, export_project(services, project).path).to_json()
 
-    assert set(document) == {"model_version", "overlap", "warnings", "reasons", "controls"}
+    assert set(document) == {"model_version", "overlap", "warnings", "reasons", "slices", "controls"}
     # Nothing marked is an answer, nothing chosen is none.
     assert {name: found["rows"] for name, found in document["controls"].items()} == {"category": 2, "people": 4}
     assert document["controls"]["category"]["accuracy"] == 1.0

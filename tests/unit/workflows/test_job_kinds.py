@@ -49,10 +49,11 @@ def test_each_kind_is_one_file_and_its_requests_survive_the_jobs_row(services: S
 
 def test_rows_keep_the_parameters_that_earlier_versions_wrote() -> None:
     promotion = PromoteJob(version=None, reason="worse", is_forced=True).model_dump(mode="json")
+    del promotion["actor"]  # there was a time before it
     assert promotion == {"version": None, "reason": "worse", "is_forced": True}
     written = TRAINING.model_dump(mode="json")
     assert written["method"] == "lora"
-    del written["text_base_model"]  # there was a time before it
+    del written["text_base_model"], written["actor"]
     assert TrainJob(**written) == TRAINING
 
 

@@ -9,7 +9,7 @@ from ml_backend.workflows.services import Services
 from ml_backend.workflows.status import JOBS_SHOWN, ProjectStatus
 from tests.services import add_project, add_version
 
-DECISION = GateDecision(True, True, "better by 0.2", 12, "a", "b", 0.5, 0.7, 0.2, None, 0.95, 0, ("thin class",))
+DECISION = GateDecision(True, True, "better by 0.2", 12, "a", "b", 0.5, 0.7, 0.2, None, 0.95, warnings=("thin class",))
 
 
 def test_a_fresh_project_has_nothing_to_show_but_its_cold_start(services: Services) -> None:

@@ -25,6 +25,7 @@ class PromoteJob(JobKind, frozen=True):
         version: None: the version that served before the champion.
         reason: kept with the promotion.
         is_forced: the gate and hooks are not asked.
+        actor: who asked for it.
     """
 
     name: ClassVar[str] = "promote"
@@ -32,6 +33,7 @@ class PromoteJob(JobKind, frozen=True):
     version: str | None
     reason: str
     is_forced: bool
+    actor: str = ""
 
     def dedupe_key(self, project_id: int) -> str:
         return f"promote:{project_id}"
@@ -58,7 +60,9 @@ class PromoteJob(JobKind, frozen=True):
         if self.is_forced:
             Promoter(services).abandon(project)
         if self.version is None:
-            return Promoter(services).rollback(project, reason=self.reason, job_id=job.id, report=context.report)
+            return Promoter(services).rollback(
+                project, reason=self.reason, job_id=job.id, actor=self.actor, report=context.report
+            )
         reason = self.reason if self.is_forced else _hold_gate(services, project, self.version, self.reason)
         return Promoter(services).promote(
             project,
@@ -66,6 +70,7 @@ class PromoteJob(JobKind, frozen=True):
             reason=reason,
             is_forced=self.is_forced,
             job_id=job.id,
+            actor=self.actor,
             report=context.report,
         )
 

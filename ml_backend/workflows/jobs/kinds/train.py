@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ....atomic_files import take_place, unfinished_folder
 from ....domain.job import Job, JobState
-from ....domain.model import ModelVersion, PromotionState
+from ....domain.model import GateDecision, ModelVersion, PromotionState
 from ....domain.progress import Progress
 from ....domain.project import Project
 from ....domain.reasons import ReasonCount
 from ....domain.snapshot import Snapshot
-from ....errors import ModelNotFound, PromotionVetoed
+from ....errors import ModelNotFound, PromotionVetoed, TrackingError
 from ....labelstudio.plans import plan_of
 from ...promoting.gate import hold_gate
 from ...promoting.promote import Promoter
@@ -48,6 +48,7 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
     Attributes:
         trigger: who asked: `label-studio`, `policy`, `page` or `command`.
         snapshot: folder of a snapshot; None: take one of the project first.
+        actor: the user who asked, as far as that is known.
         out: folder that gets a copy of the serving bundle; None: the registry's copy is enough.
     """
 
@@ -57,6 +58,7 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
     trigger: str
     snapshot: str | None = None
     out: str | None = None
+    actor: str = ""
 
     @classmethod
     def by_settings(cls, services: Services, trigger: str) -> Self:
@@ -83,7 +85,7 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
         is_promoted, vetoes = False, []
         if decision and decision["promote"]:
             try:
-                is_promoted = _promote(services, project, model, decision, context)
+                is_promoted = _promote(services, project, model, decision, context, actor=self.actor or self.trigger)
             except PromotionVetoed as veto:
                 log.warning("%s", veto)
                 vetoes = [str(veto)]
@@ -144,12 +146,25 @@ def _hold_gate(
     report = Progress.share_of(context.report, GATE_STARTS, PROMOTION_STARTS)
     report(Progress(0.0, "gate", "scoring challenger and champion on the test rows"))
     outcome = hold_gate(services, snapshot, model, project, report=report)
-    gate = {
-        "decision": asdict(outcome.decision) if outcome else None,
-        "test": _test_metrics(outcome.test) if outcome else {},
-    }
+    figures = _test_metrics(outcome.test) if outcome else {}
+    if outcome is not None:
+        _record_test(services, model, figures, outcome.decision)
+    gate = {"decision": asdict(outcome.decision) if outcome else None, "test": figures}
     context.keep(gate=gate)
     return gate
+
+
+def _record_test(services: Services, model: ModelVersion, figures: Mapping[str, float], decision: GateDecision) -> None:
+    """Add the test figures to the version's run, and those of slices as metrics and as a table with intervals."""
+    slices = [each.challenger for each in decision.slices]
+    try:
+        with services.tracker.run(model.project_key, model.name, resume=model.run_id) as run:
+            run.log_metrics({f"test_{name}": value for name, value in figures.items()})
+            if slices:
+                run.log_metrics({f"test_slice.{each.name}": each.score for each in slices})
+                run.log_table([asdict(each) for each in slices], "test_slices.json")
+    except TrackingError as error:
+        log.warning("the test figures of %s are not in MLflow: %s", model.name, error)
 
 
 def _test_metrics(evaluations: Mapping[str, "Evaluation | TextEvaluation"]) -> dict[str, float]:
@@ -171,7 +186,13 @@ def _still_holds(services: Services, project: Project | None, decision: Mapping[
 
 
 def _promote(
-    services: Services, project: Project | None, model: ModelVersion, decision: Mapping[str, Any], context: JobContext
+    services: Services,
+    project: Project | None,
+    model: ModelVersion,
+    decision: Mapping[str, Any],
+    context: JobContext,
+    *,
+    actor: str,
 ) -> bool:
     """Promote the version; return False where somebody's forced promotion came before it.
 
@@ -191,5 +212,5 @@ def _promote(
     begun = services.database.promotions.of_job(context.job.id)
     if begun is not None:
         return Promoter(services).finish(project, begun, report).state is PromotionState.DONE
-    Promoter(services).promote(project, model.name, reason=reason, job_id=context.job.id, report=report)
+    Promoter(services).promote(project, model.name, reason=reason, job_id=context.job.id, actor=actor, report=report)
     return True
