@@ -9,6 +9,7 @@ status codes.
 
 __all__ = [
     "BundleError",
+    "CertificateError",
     "ConfigurationError",
     "DatabaseUnavailable",
     "EncoderError",
@@ -187,6 +188,10 @@ class PromotionError(LabelloopError):
 
 class PromotionVetoed(PromotionError):
     """A hook did not let a version serve, or failed when it was asked."""
+
+
+class CertificateError(LabelloopError):
+    """A version cannot be certified, or has accepted nothing."""
 
 
 class HookError(LabelloopError):

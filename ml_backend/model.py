@@ -17,7 +17,8 @@ from .bootstrap import build_services, configure_logging
 from .config import load_settings
 from .domain.project import Project
 from .errors import LabelloopError
-from .labelstudio.payloads import PredictRequest, SetupRequest, parse_webhook, prediction_to_json
+from .labelstudio.payloads import PredictRequest, SetupRequest, parse_webhook
+from .labelstudio.predictions import prediction_to_json
 from .models.base.native_threads import NativeThread
 from .web.app import versions_answer
 from .web.errors import status_line

@@ -195,6 +195,10 @@ class LabelOptions(Group):
     trust_ground_truth: bool = setting(
         False, "Whether a ground-truth annotation settles a disagreement between annotators."
     )
+    train_on_accepted: bool = setting(
+        False,
+        "Whether answers that `labelloop auto-accept` accepted are trained on; they are never validated or tested on.",
+    )
 
     slice_fields: str = setting(
         "",

@@ -10,7 +10,8 @@ from ml_backend.domain.annotation import Prediction, ProjectInfo, Task
 from ml_backend.domain.label_config import LabelConfig
 from ml_backend.errors import LabelConfigError, StudioError, StudioRejected
 from ml_backend.labelstudio.config.parse import parse_label_config
-from ml_backend.labelstudio.payloads import prediction_to_json, project_from_api, task_from_export
+from ml_backend.labelstudio.payloads import project_from_api, task_from_export
+from ml_backend.labelstudio.predictions import prediction_from_api, prediction_to_json
 
 __all__ = ["ALL_ACTIONS", "FakeStudio"]
 
@@ -152,12 +153,13 @@ class FakeStudio:
             if not self._is_labeled(task["id"]) and task["id"] not in held:
                 yield Task(task["id"], task["data"])
 
-    def unlabeled_tasks(self, project_id: int, model_version: str | None) -> Iterator[tuple[Task, float | None]]:
+    def unlabeled_tasks(self, project_id: int, model_version: str | None) -> Iterator[tuple[Task, Prediction | None]]:
         self._ask("unlabeled_tasks", project_id)
-        scores = {p["task"]: p.get("score") for p in self.predictions.values() if p["model_version"] == model_version}
+        held = {p["task"]: p for p in self.predictions.values() if p["model_version"] == model_version}
         for task in self._tasks_of(project_id):
             if not self._is_labeled(task["id"]):
-                yield Task(task["id"], task["data"]), scores.get(task["id"])
+                stored = held.get(task["id"])
+                yield Task(task["id"], task["data"]), prediction_from_api(stored) if stored else None
 
     def count_without_prediction(self, project_id: int, model_version: str) -> int:
         self._refuse_if_told("count_without_prediction")
@@ -248,12 +250,20 @@ class FakeStudio:
             for number, prediction in self.predictions.items()
             if prediction["model_version"] == model_version and self.tasks[prediction["task"]]["project"] == project_id
         ]
-        for number in gone:
-            del self.predictions[number]
-        for annotation in self.annotations.values():
-            if annotation["parent_prediction"] in gone:
-                annotation["parent_prediction"] = None
+        self._delete(gone)
         return len(gone)
+
+    def delete_predictions_of(self, project_id: int, task_ids: Sequence[int]) -> None:
+        self._change("delete_predictions_of", list(task_ids))
+        self._delete([number for number, each in self.predictions.items() if each["task"] in task_ids])
+
+    def accept_predictions(self, project_id: int, task_ids: Sequence[int], model_version: str) -> None:
+        self._change("accept_predictions", list(task_ids))
+        used = {annotation["parent_prediction"] for annotation in self.annotations.values()}
+        for number, each in self.predictions.items():
+            if each["task"] in task_ids and each["model_version"] == model_version and number not in used:
+                copied = {"result": each["result"], "parent_prediction": number, "updated_by": None, "prediction": {}}
+                self._store_annotation(each["task"], copied)
 
     def backends(self, project_id: int) -> Sequence[Mapping[str, Any]]:
         self._ask("backends", project_id)
@@ -332,6 +342,13 @@ class FakeStudio:
         if task_id not in self.tasks:
             raise _rejected(404, "No Task matches the given query.")
         return dict(self._store_annotation(task_id, annotation))
+
+    def delete_annotation(self, annotation_id: int) -> bool:
+        self._change("delete_annotation", annotation_id)
+        if annotation_id not in self.annotations:
+            return False
+        self.remove_annotation(annotation_id)
+        return True
 
     def update_annotation(self, annotation_id: int, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What Update in the editor does, and with `ground_truth` the star."""
@@ -421,6 +438,13 @@ class FakeStudio:
             **prediction_to_json(prediction),
         }
         return self.predictions[number]
+
+    def _delete(self, predictions: Sequence[int]) -> None:
+        for number in predictions:
+            del self.predictions[number]
+        for annotation in self.annotations.values():
+            if annotation["parent_prediction"] in predictions:
+                annotation["parent_prediction"] = None
 
     def _store_annotation(self, task_id: int, annotation: Mapping[str, Any]) -> dict[str, Any]:
         number, now = self._next_id("annotations"), self._now()

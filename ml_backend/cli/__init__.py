@@ -17,7 +17,19 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 # Their import adds commands to the app; `--help` lists them in this order.
-for _name in ("server", "projects", "files", "train", "audit", "select", "report", "state", "jobs", "models"):
+for _name in (
+    "server",
+    "projects",
+    "files",
+    "train",
+    "audit",
+    "select",
+    "auto_accept",
+    "report",
+    "state",
+    "jobs",
+    "models",
+):
     import_module(f"{__name__}.{_name}")
 
 

@@ -34,6 +34,7 @@ class Annotation:
         lead_time_s: seconds in the editor, None where not measured.
         updated_at: ISO 8601 time of the last change.
         was_imported: it came with an import, which sends no event for it, and nobody has changed it since.
+        was_accepted: labelloop made it of an answer that it accepted, and nobody has changed it since.
     """
 
     UNKNOWN_ANNOTATOR: ClassVar = "unknown"
@@ -50,6 +51,7 @@ class Annotation:
     created_at: str | None = None
     updated_at: str | None = None
     was_imported: bool = False
+    was_accepted: bool = False
 
     @property
     def last_change(self) -> datetime:

@@ -116,7 +116,7 @@ class Row:
         targets: the agreed answer per control name; empty for an unresolved row.
         labels: every annotator's own answers.
         weight: factor on the row's loss.
-        source: who made the row.
+        source: who made the row: a person, or a model whose answer was accepted by a certificate.
         groups: what the task belongs to beside its answers, by the kind of group, such as `field channel: mail` or
             `import batch: 2026-11-30`.
     """
@@ -128,7 +128,7 @@ class Row:
     labels: tuple[AnnotatorLabel, ...]
     provenance: Provenance
     weight: float = 1.0
-    source: Literal["human"] = "human"
+    source: Literal["human", "accepted"] = "human"
     groups: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -54,11 +54,11 @@ class Studio(Protocol):
     def count_without_prediction(self, project_id: int, model_version: str) -> int:
         """Count the tasks of `tasks_without_prediction`, or somewhat more, so that progress can be shown."""
 
-    def unlabeled_tasks(self, project_id: int, model_version: str | None) -> Iterator[tuple[Task, float | None]]:
-        """Yield unlabeled tasks, without annotations, each with the score of its stored prediction.
+    def unlabeled_tasks(self, project_id: int, model_version: str | None) -> Iterator[tuple[Task, Prediction | None]]:
+        """Yield unlabeled tasks, without annotations, each with its stored prediction, the newest where it has several.
 
         Args:
-            model_version: whose scores are wanted; None: no scores are read, which is faster.
+            model_version: whose predictions are wanted; None: none are read, which is faster.
         """
 
     def first_tasks(self, project_id: int, count: int) -> Sequence[Task]:
@@ -104,6 +104,16 @@ class Studio(Protocol):
     def delete_predictions(self, project_id: int, model_version: str) -> int:
         """Delete all predictions of a version, and return how many there were."""
 
+    def delete_predictions_of(self, project_id: int, task_ids: Sequence[int]) -> None:
+        """Delete all predictions of these tasks, of whatever version."""
+
+    def accept_predictions(self, project_id: int, task_ids: Sequence[int], model_version: str) -> None:
+        """Make annotations of these tasks' predictions of a version, whether or not somebody has labeled a task.
+
+        Label Studio passes over predictions that an annotation started from, so that a repeated call makes no second
+        one. The annotations get no lead time, and the token's owner as annotator.
+        """
+
     def update_project(self, project_id: int, settings: Mapping[str, Any]) -> None:
         """Change a project's settings, `model_version` and `sampling` among them."""
 
@@ -137,6 +147,9 @@ class Studio(Protocol):
         Label Studio takes `result`, `lead_time`, `parent_prediction`, `was_cancelled`, `ground_truth` and
         `completed_by` as they come. Unlike the editor, it sets no `origin` on regions.
         """
+
+    def delete_annotation(self, annotation_id: int) -> bool:
+        """Delete an annotation; False where it is gone already."""
 
 
 class Predictor(Protocol):

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     NOT_ANNOTATED = "not_annotated", "that nobody annotated"
     SKIPPED = "skipped", "that annotators skipped"
     NOT_REVIEWED = "not_reviewed", "that the review rule leaves out"
+    ACCEPTED = "accepted", "whose answer was accepted without a person"
     EMPTY_TEXT = "empty_text", "with an empty text"
     NO_ANSWER = "no_answer", "without an answer that counts"
     UNKNOWN_LABEL = "unknown_label", "with a label that the label config lacks"
@@ -64,7 +65,7 @@ class Reason(StrEnum):
     @property
     def is_unreviewed(self) -> bool:
         """True where a task does not count as reviewed."""
-        return self in (Reason.NOT_ANNOTATED, Reason.SKIPPED, Reason.NOT_REVIEWED)
+        return self in (Reason.NOT_ANNOTATED, Reason.SKIPPED, Reason.NOT_REVIEWED, Reason.ACCEPTED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from ..domain.annotation import Prediction, ProjectInfo, Task
 from ..errors import StudioRejected
 from .exports import exported_tasks
 from .http import StudioHttp
-from .payloads import prediction_to_json, project_from_api, task_from_export
+from .payloads import project_from_api, task_from_export
+from .predictions import prediction_from_api, prediction_to_json
 
 if TYPE_CHECKING:
     import httpx
@@ -25,7 +26,7 @@ PREDICTION_BATCH = 20_000
 1 ms for each, so few large ones are faster: 20,000 predictions take 80 s in calls of 5,000, and 20 s in one."""
 REGIONS_PER_CALL = 100_000
 """Regions are some 250 bytes each, and Label Studio takes 250 MB."""
-TOO_LARGE = 413
+TOO_LARGE, GONE = 413, 404
 BULK_TIMEOUT_S = 3600.0
 """Storing predictions takes Label Studio about 1 ms each, and deleting them 4 ms, all inside the request."""
 PAGE = 500
@@ -130,11 +131,12 @@ class StudioClient:
         lookalikes = self._lookalikes(project_id, model_version)
         return count + (self._count_unlabeled(project_id, "contains", lookalikes) if lookalikes else 0)
 
-    def unlabeled_tasks(self, project_id: int, model_version: str | None) -> Iterator[tuple[Task, float | None]]:
+    def unlabeled_tasks(self, project_id: int, model_version: str | None) -> Iterator[tuple[Task, Prediction | None]]:
         fields = BARE if model_version is None else "id,data,predictions"
         for task in self._tasks(project_id, [UNLABELED], fields=fields):
-            held = [each for each in task.get("predictions") or () if each.get("model_version") == model_version]
-            yield _bare_task(task), held[-1].get("score") if held else None
+            stored = map(prediction_from_api, task.get("predictions") or ())
+            held = [each for each in stored if each.model_version == model_version]
+            yield _bare_task(task), held[-1] if held else None
 
     def first_tasks(self, project_id: int, count: int) -> Sequence[Task]:
         return [_bare_task(task) for task in islice(self._tasks(project_id, [], page_size=count), count)]
@@ -194,6 +196,12 @@ class StudioClient:
         answer = self._http.send("DELETE", path, {"model_version": model_version}, timeout_s=BULK_TIMEOUT_S)
         return _count(answer, "deleted_predictions")
 
+    def delete_predictions_of(self, project_id: int, task_ids: Sequence[int]) -> None:
+        self._act(project_id, "delete_tasks_predictions", task_ids)
+
+    def accept_predictions(self, project_id: int, task_ids: Sequence[int], model_version: str) -> None:
+        self._act(project_id, "predictions_to_annotations", task_ids, model_version=model_version)
+
     def backends(self, project_id: int) -> Sequence[Mapping[str, Any]]:
         return _by_id(self._http.get("api/ml", {"project": project_id}))
 
@@ -220,6 +228,22 @@ class StudioClient:
 
     def submit_annotation(self, task_id: int, annotation: Mapping[str, Any]) -> Mapping[str, Any]:
         return _object(self._http.send("POST", f"api/tasks/{task_id}/annotations/", dict(annotation)))
+
+    def delete_annotation(self, annotation_id: int) -> bool:
+        try:
+            self._http.send("DELETE", f"api/annotations/{annotation_id}/")
+        except StudioRejected as error:
+            if error.status != GONE:
+                raise
+            return False
+        return True
+
+    def _act(self, project_id: int, action: str, task_ids: Sequence[int], **settings: Any) -> None:
+        """Let the Data Manager act on tasks. Without a task it would act on all of them."""
+        if task_ids:
+            body = {"selectedItems": {"all": False, "included": list(task_ids)}, **settings}
+            path = f"api/dm/actions?id={action}&project={project_id}"
+            self._http.send("POST", path, body, timeout_s=BULK_TIMEOUT_S)
 
     def _push(self, project_id: int, batch: Sequence[tuple[int, Prediction]]) -> int:
         try:

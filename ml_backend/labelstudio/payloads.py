@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError, model_validator
 
-from ..domain.annotation import Annotation, Prediction, ProjectInfo, Task
+from ..domain.annotation import Annotation, ProjectInfo, Task
 from ..domain.example import PrelabelOutcome
 from ..domain.project import Project
 from ..errors import PayloadError
@@ -19,7 +19,6 @@ __all__ = [
     "WebhookMessage",
     "check_event",
     "parse_webhook",
-    "prediction_to_json",
     "project_from_api",
     "task_from_export",
 ]
@@ -124,15 +123,6 @@ def task_from_export(body: object) -> Task:
         PayloadError: not an object, no id, no data, or an annotation that is none.
     """
     return _StoredTask.read(body).value()
-
-
-def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
-    """Return a prediction as Label Studio takes it, in an answer to `/predict`, an import or a file of tasks."""
-    return {
-        "result": [dict(region) for region in prediction.result],
-        "score": prediction.score,
-        "model_version": prediction.model_version,
-    }
 
 
 def _objects(value: object) -> object:

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from ..arrays import Floats, Floats2d
 from ..domain.model import LIFETIME_ERROR
 
-__all__ = ["ErrorBudget", "GateEvidence"]
+__all__ = ["ErrorBudget", "GateEvidence", "error_share"]
 
 FIRST_SHARE = 0.65
 """Of the budget, for the first gate that keeps the champion."""
@@ -113,12 +113,12 @@ class ErrorBudget:
     @cached_property
     def spent(self) -> float:
         """Chance of a wrong promotion that the gates before have spent, of `LIFETIME_ERROR`."""
-        return sum((_share(number) for number in range(len(self._kept))), start=0.0)
+        return sum((error_share(number) for number in range(len(self._kept))), start=0.0)
 
     @cached_property
     def next_share(self) -> float:
         """The chance that the next gate spends if it keeps the champion."""
-        return _share(len(self._kept))
+        return error_share(len(self._kept))
 
     def is_charged(self, gate: GateEvidence) -> bool:
         """False for a gate that costs nothing, even if it keeps the champion: it repeats another, or is no contest."""
@@ -136,8 +136,8 @@ class ErrorBudget:
         return next((earlier for earlier in self._kept if gate.repeats(earlier)), None)
 
 
-def _share(number: int) -> float:
-    """The chance that a gate spends before which this many kept the champion."""
+def error_share(number: int) -> float:
+    """Return what a gate spends before which this many kept the champion, or a certificate after as many failures."""
     if number == 0:
         return LIFETIME_ERROR * FIRST_SHARE
     return LIFETIME_ERROR * (1 - FIRST_SHARE) * math.pow(number, -DECAY) / _DECAYING_SUM

@@ -1,4 +1,4 @@
-"""From tasks to pre-labels: one per task, in order; held-out tasks blind."""
+"""From tasks to pre-labels: one per task, in order; some tasks blind."""
 
 import logging
 import math
@@ -10,7 +10,6 @@ from ..domain.annotation import Prediction, Region, Task
 from ..domain.label_config import Control
 from ..domain.model import ScoredTarget
 from ..domain.ports import Predictor
-from ..domain.snapshot import Split
 from ..tasks import ServedControl, ServingPlan
 from .scores import draw_from_quantiles
 
@@ -41,7 +40,7 @@ def prelabel(
     tasks: Sequence[Task],
     predictor: Predictor,
     plan: ServingPlan,
-    splits: Sequence[Split] | None,
+    is_blind: Sequence[bool] | None,
     *,
     labels_off: Collection[str] = (),
 ) -> Prelabels:
@@ -50,12 +49,12 @@ def prelabel(
     Args:
         labels_off: labels that annotators must not see: an answer with one of them becomes an empty result, and the
             task keeps its score.
-        splits: the split of each task; those that are held out get an empty result and a score drawn at random.
-            None: no task is blind, for predictions that no annotator will see.
+        is_blind: per task; those that are get an empty result and a score drawn at random. None: none is, for
+            predictions that no annotator will see.
     """
     texts = [plan.text(task.data) for task in tasks]
-    blind = [False] * len(tasks) if splits is None else [split.is_held_out for split in splits]
-    places = [index for index, is_blind in enumerate(blind) if not is_blind]
+    blind = [False] * len(tasks) if is_blind is None else is_blind
+    places = [index for index, each in enumerate(blind) if not each]
     answers = dict(zip(places, predictor.predict([texts[index] for index in places]), strict=True)) if places else {}
     empty: Counter[str] = Counter()
     predictions = []

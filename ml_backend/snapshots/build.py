@@ -94,6 +94,7 @@ def build_rows(
     reasons = ReasonCounts()
     rows, dropped = _rows_of(tasks, plan, settings, history, reasons)
     voids = tuple(reasons)
+    rows, unneeded = _without_needless_acceptances(rows, split_of)
     rows = _agreed(rows, plan)
     count_disagreements(rows, reasons)
     rows, duplicates = _without_duplicates(rows, plan)
@@ -106,7 +107,7 @@ def build_rows(
     train, leaks = _without_leaks(splits, settings.near_duplicate_threshold)
     splits[Split.TRAIN] = train
     label_counts = _label_counts(splits, plan)
-    all_dropped = [*dropped, *by_hooks, *duplicates, *leaks]
+    all_dropped = [*dropped, *unneeded, *by_hooks, *duplicates, *leaks]
     for drop in all_dropped:
         reasons.add(drop.reason, drop.task_id)
     return BuiltRows(
@@ -137,6 +138,24 @@ def _rows_of(
         else:
             rows[task.id] = result
     return [row for task_id in sorted(rows) for row in rows[task_id]], dropped
+
+
+def _without_needless_acceptances(
+    rows: Sequence[Row], split_of: Callable[[str], Split]
+) -> tuple[list[Row], list[DroppedRow]]:
+    """Keep an answer that was accepted without a person only in train, and where no person answered the same text."""
+    by_people = {normal_form(row.text): row.id for row in rows if row.source != "accepted"}
+    kept, dropped = [], []
+    for row in rows:
+        if row.source != "accepted":
+            kept.append(row)
+        elif (other := by_people.get(normal_form(row.text))) is not None:
+            dropped.append(DroppedRow(row.task_id, Reason.ACCEPTED, other))
+        elif split_of(row.text).is_held_out:
+            dropped.append(DroppedRow(row.task_id, Reason.ACCEPTED))
+        else:
+            kept.append(row)
+    return kept, dropped
 
 
 def _agreed(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:

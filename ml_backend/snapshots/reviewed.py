@@ -49,6 +49,7 @@ class BuildSettings:
         trust_ground_truth: a ground-truth annotation settles a disagreement even where nobody was seen starring it.
         absences: the periods in which controls were missing from the label config, for those that were not always
             there; an annotation from such a period that leaves them empty says nothing about them.
+        train_on_accepted: answers that were accepted without a person give rows, where no person has answered.
         slice_fields: names of fields of the task's data whose values rows carry as groups.
         near_duplicate_threshold: similarity from which a train row repeats a held-out one; see `leakage`.
 
@@ -62,6 +63,7 @@ class BuildSettings:
     trust_ground_truth: bool = False
     near_duplicate_threshold: float = 0.8
     absences: Mapping[str, Sequence[Absence]] = field(default_factory=dict)
+    train_on_accepted: bool = False
     slice_fields: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -160,7 +162,9 @@ def rows_of(
         targets = tuple(answer.target for answer in _given(annotation, plan, text, settings.absences))
         return None if all(target is None for target in targets) else targets
 
-    reviewed = settings.review_rule.annotations_that_count(task, answered)
+    by_people = tuple(annotation for annotation in task.annotations if not annotation.was_accepted)
+    accepted = task.annotations[:1] if settings.train_on_accepted and not by_people else ()
+    reviewed = accepted or settings.review_rule.annotations_that_count(replace(task, annotations=by_people), answered)
     if not reviewed:
         return _why_not_reviewed(task)
     if not normal_form(text):
@@ -184,7 +188,8 @@ def rows_of(
             answers.append(_AnnotationAnswer(annotation, history(task, annotation), targets))
     if not answers:
         return Reason.UNKNOWN_LABEL if has_unknown_labels else Reason.NO_ANSWER
-    return _settled_rows(task, plan, answers, settings)
+    rows = _settled_rows(task, plan, answers, settings)
+    return [replace(row, source="accepted") for row in rows] if accepted else rows
 
 
 def count_disagreements(rows: Iterable[Row], reasons: ReasonCounts) -> None:
@@ -210,6 +215,8 @@ def _answered_rows(
 def _why_not_reviewed(task: Task) -> Reason:
     if not task.annotations:
         return Reason.NOT_ANNOTATED
+    if all(annotation.was_accepted for annotation in task.annotations):
+        return Reason.ACCEPTED
     return Reason.SKIPPED if all(a.was_cancelled for a in task.annotations) else Reason.NOT_REVIEWED
 
 

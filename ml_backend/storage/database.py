@@ -13,7 +13,9 @@ from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlche
 from ..errors import ConfigurationError, DatabaseUnavailable
 from ..file_locks import file_lock
 from .locks import Locks
+from .repositories.acceptances import AcceptanceRepository
 from .repositories.base import metadata
+from .repositories.certificates import CertificateRepository
 from .repositories.events import EventRepository
 from .repositories.flags import FlagRepository
 from .repositories.gates import GateRepository
@@ -85,6 +87,8 @@ class Database:
         self.promotions = PromotionRepository(engine, clock)
         self.versions = VersionRepository(engine, clock)
         self.flags = FlagRepository(engine, clock)
+        self.certificates = CertificateRepository(engine, clock)
+        self.acceptances = AcceptanceRepository(engine, clock)
         self.locks = Locks(engine)
 
     def alone(self) -> AbstractContextManager[None]:

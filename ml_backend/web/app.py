@@ -11,7 +11,8 @@ from ..domain.job import Job
 from ..domain.project import Project
 from ..errors import DatabaseUnavailable, PayloadError
 from ..labelstudio.json_text import read_json
-from ..labelstudio.payloads import PredictRequest, SetupRequest, parse_webhook, prediction_to_json
+from ..labelstudio.payloads import PredictRequest, SetupRequest, parse_webhook
+from ..labelstudio.predictions import prediction_to_json
 from ..workflows.connecting.projects import announced_version, served_project
 from ..workflows.jobs.kinds.train import TrainJob
 from ..workflows.labeling.ingest import KNOWN_ACTIONS, START_TRAINING, receive

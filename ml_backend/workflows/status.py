@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..domain.acceptance import KeptCertificate
 from ..domain.example import PrelabelOutcome
 from ..domain.job import Job
 from ..domain.model import GateDecision, Promotion
@@ -28,6 +29,8 @@ class ProjectStatus:
         new_labels: since the last snapshot; training starts by itself at `retrain_after`, where that is not 0.
         prelabels: annotations by what became of the pre-label.
         gate: the last decision, None before the first.
+        certificate: the newest by which answers are or were accepted; None before the first.
+        accepted: answers that it accepted and nobody took back.
         config_changes: of the label config since the serving version was trained, in sentences.
     """
 
@@ -40,12 +43,16 @@ class ProjectStatus:
     jobs: tuple[Job, ...]
     promotions: tuple[Promotion, ...]
     now: datetime
+    certificate: KeptCertificate | None = None
+    accepted: int = 0
     config_changes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, services: Services, project: Project) -> "ProjectStatus":
         """Return the project's status, from the database alone."""
         database = services.database
+        tries = database.certificates.all(project.id)
+        certificate = next((each for each in tries if each.is_certified), None)
         return cls(
             project=project,
             serving=announced_version(services, project),
@@ -56,5 +63,7 @@ class ProjectStatus:
             jobs=tuple(database.jobs.newest(project_id=project.id, limit=JOBS_SHOWN)),
             promotions=tuple(database.promotions.history(project.id, PROMOTIONS_SHOWN)),
             now=services.clock(),
+            certificate=certificate,
+            accepted=database.acceptances.count(certificate.id) if certificate else 0,
             config_changes=changes_since_training(services, project),
         )

@@ -7,7 +7,7 @@ Source: https://labelstud.io/sdk (`LabelInterface.validate_prediction`).
 from collections.abc import Sequence
 
 from ...domain.annotation import Prediction
-from ..payloads import prediction_to_json
+from ..predictions import prediction_to_json
 
 __all__ = ["StudioRules"]
 

@@ -8,7 +8,8 @@ from typing import Any
 from ...domain.annotation import Prediction, Task
 from ...errors import PayloadError, StudioExportError
 from ..json_stream import stream_objects
-from ..payloads import prediction_to_json, task_from_export
+from ..payloads import task_from_export
+from ..predictions import prediction_to_json
 from .notes import FileNotes
 from .text import open_text
 from .values import given_id, given_seconds, given_text, shown_names

@@ -1,7 +1,7 @@
 """Tasks of a project or of an export file, and the rows that they give by the settings and the project's history."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from ...snapshots.review import ReviewRule
 from ...snapshots.reviewed import BuildSettings, History, RowChange, reviewed_rows
 from ...tasks import ServingPlan
 from ...tasks.shown_texts import ReadFields
+from ..accepting.accepted import marked
 from ..connecting.config_history import control_absences
 from ..connecting.projects import read_fields
 from ..services import Services
@@ -65,6 +66,7 @@ class RowSource:
         plan = plan_of(project)
         splits = ProjectSplits(services, project)
         source = services.studio.reviewed_tasks(project.id) if tasks is None else tasks
+        source = marked(services, project.id, source)
         history, absences = _event_history(services, project, plan, splits), control_absences(services, project)
         return cls(services, f"project {project.id}", source, plan, splits, history, absences)
 
@@ -101,6 +103,7 @@ class RowSource:
             review_rule=ReviewRule.parse(options.review_rule),
             trust_ground_truth=options.trust_ground_truth,
             absences=self.absences,
+            train_on_accepted=options.train_on_accepted,
             slice_fields=options.sliced_fields,
         )
 
@@ -114,7 +117,7 @@ class RowSource:
         return build_rows(self._tasks(), self.plan, settings, self.history, change=self._change(), split_of=split_of)
 
     def rows(self, reasons: ReasonCounts, *, with_hooks: bool = True) -> Iterator[Row]:
-        """Yield every row, without a split and including duplicates.
+        """Yield the row of every task that a person reviewed, without a split and including duplicates.
 
         Args:
             reasons: counts what is left out while rows pass.
@@ -123,7 +126,7 @@ class RowSource:
         Raises:
             HookError: a hook failed with a row; raised when the reading gets there.
         """
-        settings = self.settings(SplitFractions(1, 0, 0))
+        settings = replace(self.settings(SplitFractions(1, 0, 0)), train_on_accepted=False)
         change = self._change() if with_hooks else iter
         return reviewed_rows(self._tasks(), self.plan, settings, self.history, reasons=reasons, change=change)
 

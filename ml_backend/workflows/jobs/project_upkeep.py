@@ -5,6 +5,7 @@ import time
 
 from ...domain.project import Project
 from ...errors import LabelloopError, PayloadError, StudioError, StudioRejected
+from ..accepting.audits import AuditCheck
 from ..labeling.confirm import confirm_hints
 from ..selecting.refresh import reselect_if_due
 from ..services import Services
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class ProjectUpkeep:
-    """Confirm events and request the trainings and lists of tasks that are due, project by project.
+    """Confirm events, request the trainings and lists of tasks that are due, and look at audits, project by project.
 
     While Label Studio does not answer, nothing happens, and the log says so once.
 
@@ -30,6 +31,7 @@ class ProjectUpkeep:
         self._not_before = 0.0
         self._paused: dict[int, float] = {}
         self._logged: dict[int, str] = {}
+        self._audits = AuditCheck(services)
 
     def run(self) -> None:
         """Visit each project once."""
@@ -42,6 +44,7 @@ class ProjectUpkeep:
                 confirm_hints(self._services, project.id)
                 retrain_if_due(self._services, project)
                 reselect_if_due(self._services, project)
+                self._audits.check(project)
             except (StudioRejected, PayloadError) as error:
                 self._paused[project.id] = self._log(project, error)
             except StudioError as error:

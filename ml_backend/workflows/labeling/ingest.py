@@ -53,8 +53,20 @@ def receive(services: Services, message: WebhookMessage) -> dict[str, Any]:
 def _annotated(services: Services, message: WebhookMessage, project_id: int) -> int:
     action = EventAction.UPDATED if message.action.endswith("UPDATED") else EventAction.CREATED
     is_connected = services.database.projects.find(project_id) is not None
-    events = [_event(message, project_id, change, action, is_connected=is_connected) for change in message.annotations]
+    changes = _by_people(services, message, project_id)
+    events = [_event(message, project_id, change, action, is_connected=is_connected) for change in changes]
     return services.database.events.add(_chosen(services, project_id, events))
+
+
+def _by_people(services: Services, message: WebhookMessage, project_id: int) -> list[AnnotationChange]:
+    """The changes, without annotations that labelloop itself made of accepted answers."""
+    task_ids = {change.task_id for change in message.annotations if change.task_id}
+    acceptances = services.database.acceptances.of_tasks(project_id, task_ids)
+    return [
+        change
+        for change in message.annotations
+        if not any(each.covers(change.annotation) for each in acceptances.get(change.task_id or 0, ()))
+    ]
 
 
 def _chosen(services: Services, project_id: int, events: list[AnnotationEvent]) -> list[AnnotationEvent]:
@@ -84,9 +96,13 @@ def _selected_by(message: WebhookMessage) -> SelectedBy:
 
 
 def _deleted(services: Services, message: WebhookMessage, project_id: int) -> int:
+    ids = message.deleted_annotation_ids
+    accepted = services.database.acceptances.annotations(project_id, ids)
+    untouched = accepted - services.database.events.last_changes(project_id, sorted(accepted)).keys()
     events = [
         AnnotationEvent(project_id=project_id, action=EventAction.DELETED, annotation_id=annotation_id)
-        for annotation_id in message.deleted_annotation_ids
+        for annotation_id in ids
+        if annotation_id not in untouched
     ]
     return services.database.events.add(events)
 

@@ -8,7 +8,6 @@ from typing import Any
 from ...batches import in_batches
 from ...domain.annotation import Prediction, Task
 from ...domain.project import Project
-from ...domain.snapshot import Split
 from ...errors import BundleError, DatabaseUnavailable, LabelConfigError
 from ...labelstudio.files.export_file import read_tasks
 from ...labelstudio.files.notes import FileNotes
@@ -16,7 +15,7 @@ from ...labelstudio.plans import plan_of
 from ...serving.prelabels import Prelabels, prelabel
 from ...tasks import ServingPlan
 from ..services import Services
-from ..splits import splits_of
+from .blind import are_blind
 
 __all__ = ["predict_file", "predict_for_studio"]
 
@@ -29,20 +28,20 @@ def predict_for_studio(services: Services, project: Project, tasks: Sequence[Tas
     """Return one pre-label per task, in order, by the model that serves the project."""
     predictor = services.champions.get(project)
     plan = plan_of(project)
-    splits = _splits(services, project, [plan.text(task.data) for task in tasks])
-    prelabels = prelabel(tasks, predictor, plan, splits, labels_off=services.options.feedback.labels_off)
+    blind = _are_blind(services, project, plan, tasks)
+    prelabels = prelabel(tasks, predictor, plan, blind, labels_off=services.options.feedback.labels_off)
     pairs = [(task.id, prediction) for task, prediction in zip(tasks, prelabels.predictions, strict=True)]
     services.hooks.predictions_made(project.ref.key, predictor.version, pairs)
     return prelabels
 
 
-def _splits(services: Services, project: Project, texts: Sequence[str]) -> list[Split]:
-    """Return the splits of texts; while the database is away, none is known to be in train, so all stay blind."""
+def _are_blind(services: Services, project: Project, plan: ServingPlan, tasks: Sequence[Task]) -> list[bool]:
+    """Return which tasks are blind; while the database is away, nobody knows, so all with a text are."""
     try:
-        return splits_of(services, project, texts)
+        return are_blind(services, project, plan, tasks)
     except DatabaseUnavailable as error:
-        log.warning("project %s: %s tasks stay without a pre-label: %s", project.id, len(texts), error)
-        return [Split.TEST if text.strip() else Split.TRAIN for text in texts]
+        log.warning("project %s: %s tasks stay without a pre-label: %s", project.id, len(tasks), error)
+        return [bool(plan.text(task.data).strip()) for task in tasks]
 
 
 def predict_file(
@@ -60,7 +59,7 @@ def predict_file(
     plan = _plan_of(bundle)
     predictor = services.load_predictor(bundle)
     for batch in in_batches(read_tasks(tasks, notes), TASKS_AT_ONCE):
-        prelabels = prelabel([task for _, task in batch], predictor, plan, splits=None)
+        prelabels = prelabel([task for _, task in batch], predictor, plan, is_blind=None)
         yield from zip((item for item, _ in batch), prelabels.predictions, strict=True)
 
 

@@ -18,7 +18,7 @@ from ...labelstudio.plans import plan_of
 from ...serving.prelabels import prelabel
 from ..connecting.projects import project_as_it_is
 from ..services import Services
-from ..splits import splits_of
+from .blind import are_blind
 from .read_ahead import read_ahead
 
 __all__ = ["push_missing", "select_version"]
@@ -59,7 +59,7 @@ def push_missing(
     report: ProgressCallback = Progress.ignore,
     batch_sizes: BatchSizes | None = None,
 ) -> int:
-    """Push predictions to the unlabeled tasks that lack one of this version; held-out tasks get a blind prediction.
+    """Push predictions to the unlabeled tasks that lack one of this version; held-out tasks and audits get a blind one.
 
     Only controls of the current label config are answered. Tasks are read, predicted and pushed at the same time, in
     constant memory however many there are. The first error ends all three and is raised here. Safe to repeat: existing
@@ -98,9 +98,9 @@ def push_missing(
     ):
         ready: list[tuple[int, Prediction]] = []
         for batch in batches:
-            splits = splits_of(services, project, [plan.text(task.data) for task in batch])
+            blind = are_blind(services, project, plan, batch)
             labels_off = services.options.feedback.labels_off
-            predictions = prelabel(batch, predictor, plan, splits, labels_off=labels_off).predictions
+            predictions = prelabel(batch, predictor, plan, blind, labels_off=labels_off).predictions
             ready += [(task.id, _part(prediction, names)) for task, prediction in zip(batch, predictions, strict=True)]
             progress.predicted += len(batch)
             progress.report()

@@ -90,7 +90,8 @@ def project_candidates(services: Services, project: Project, source: RowSource) 
         StudioError: Label Studio does not answer.
     """
     version = services.versions.serving(project) if reads_scores(source.plan) else None
-    return Candidates.of(services.studio.unlabeled_tasks(project.id, version), source)
+    tasks = services.studio.unlabeled_tasks(project.id, version)
+    return Candidates.of(((task, stored.score if stored else None) for task, stored in tasks), source)
 
 
 def file_candidates(path: Path, source: RowSource, notes: FileNotes) -> Candidates:

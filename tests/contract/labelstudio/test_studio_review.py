@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ml_backend.domain.ports import Studio
-from tests.contract.labelstudio.instances import Instance, reviewed
+from tests.contract.labelstudio.instances import Instance, prediction, prelabel_ids, reviewed
 from tests.studio import choice, project_with_tasks, task_ids
 
 UNKNOWN = 10**6
@@ -171,3 +171,59 @@ def test_labels_of_an_import_are_told_from_those_that_people_made(instance: Inst
 
     told = {str(task.data["text"]): task.annotations[0].was_imported for task in tasks}
     assert told == {"a": False, "b": True, "c": False}
+
+
+def test_predictions_of_a_version_become_annotations_once(instance: Instance) -> None:
+    port = instance.port
+    project = project_with_tasks(port, ["a", "b", "c", "d"])
+    first, second, third, _ = ids = task_ids(port, project.id)
+    port.push_predictions(project.id, [(task_id, prediction("v1")) for task_id in ids])
+    port.push_predictions(project.id, [(first, prediction("v2", "Returns"))])
+    port.submit_annotation(
+        third, {"result": choice("Billing"), "parent_prediction": prelabel_ids(port, project.id)[third]}
+    )
+
+    for _ in range(2):
+        port.accept_predictions(project.id, [first, second, third], "v1")
+    port.accept_predictions(project.id, [], "v1")
+
+    tasks = port.tasks_by_id(project.id, ids)
+    assert [len(task.annotations) for task in tasks] == [1, 1, 1, 0]
+    made = tasks[0].annotations[0]
+    assert made.result[0]["value"] == {"choices": ["Billing"]}
+    assert (made.was_imported, made.lead_time_s) == (True, None)
+    assert made.parent_prediction is not None
+    assert not tasks[2].annotations[0].was_imported
+    # As a promotion does: the annotation stays what it was, without its prediction.
+    port.delete_predictions(project.id, "v1")
+    (task,) = port.tasks_by_id(project.id, [first])
+    assert (task.annotations[0].was_imported, task.annotations[0].parent_prediction) == (True, None)
+    instance.update_annotation(made.id, {"ground_truth": True})
+    (starred,) = port.tasks_by_id(project.id, [first])
+    assert not starred.annotations[0].was_imported
+
+
+def test_a_deleted_annotation_leaves_the_task_unlabeled(port: Studio) -> None:
+    project = project_with_tasks(port, ["a"])
+    (task,) = task_ids(port, project.id)
+    stored = port.submit_annotation(task, {"result": choice("Billing")})
+
+    assert port.delete_annotation(stored["id"])
+    assert not port.delete_annotation(stored["id"])
+    assert task_ids(port, project.id) == [task]
+
+
+def test_all_predictions_of_some_tasks_are_deleted(port: Studio) -> None:
+    project = project_with_tasks(port, ["a", "b"])
+    first, second = task_ids(port, project.id)
+    for version in ("v1", "v2"):
+        port.push_predictions(project.id, [(task_id, prediction(version)) for task_id in (first, second)])
+
+    port.delete_predictions_of(project.id, [first])
+    port.delete_predictions_of(project.id, [])
+
+    assert port.prediction_counts(project.id) == {"v1": 1, "v2": 1}
+    held = {task.id: stored for task, stored in port.unlabeled_tasks(project.id, "v2")}
+    assert held[first] is None
+    assert held[second] is not None
+    assert (held[second].result[0]["value"], held[second].score) == ({"choices": ["Billing"]}, 0.8)

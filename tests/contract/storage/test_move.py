@@ -84,6 +84,16 @@ def fill(database: Database) -> None:
             {"id": 6, "project_id": 7, "task_id": 5, "strategy": "margin", "reason": "é", "priority": 0.1 + 0.2}
             | {"selected_by": "active", "selected_at": MOMENT, "ended_at": None}
         ],
+        "certificates": [
+            {"id": 4, "project_id": 7, "version": "a-7-v1", "fingerprint": "f", "snapshot_id": "s", "threshold": 0.9}
+            | {"limit": 0.02, "delta": 0.0325, "rows": 200, "loss": 0.0, "share": 0.5, "audit_share": 0.05}
+            | {"created_at": MOMENT, "ended_at": None, "ending": "", "was_refuted": False}
+        ],
+        "acceptances": [
+            {"id": 3, "project_id": 7, "certificate_id": 4, "task_id": 5, "version": "a-7-v1", "regions": [{"a": "é"}]}
+            | {"score": 0.95, "is_audit": False, "annotation_id": 2**40, "answered_at": None, "is_wrong": None}
+            | {"created_at": MOMENT, "undone_at": None}
+        ],
         "steps": [{"name": "a", "done_at": MOMENT}],
         "model_versions": [
             {"project_key": "a-7", "number": 1, "method": "lora", "snapshot_id": "s", "path": "artifacts/r/b"}

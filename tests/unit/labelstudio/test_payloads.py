@@ -11,10 +11,10 @@ from ml_backend.labelstudio.payloads import (
     PredictRequest,
     SetupRequest,
     parse_webhook,
-    prediction_to_json,
     project_from_api,
     task_from_export,
 )
+from ml_backend.labelstudio.predictions import prediction_from_api, prediction_to_json
 from tests.recordings import recorded, recorded_names
 
 TICKED = {"from_name": "sentiment", "to_name": "text", "type": "choices", "value": {"choices": ["Positive"]}}
@@ -106,6 +106,14 @@ def test_a_prediction_becomes_json_with_regions_that_anybody_may_change() -> Non
     document["result"][0]["from_name"] = "other"
     assert prediction.result[0]["from_name"] == "sentiment"
     assert prediction_to_json(Prediction((), None, "m-v1")) == {"result": [], "score": None, "model_version": "m-v1"}
+
+
+def test_a_stored_prediction_is_read_whoever_made_it() -> None:
+    stored = {"id": 3, "result": [TICKED], "score": 1, "model_version": "m-v1"}
+    assert prediction_from_api(stored) == Prediction((TICKED,), 1.0, "m-v1")
+    odd = {"result": [TICKED, None, "x"], "score": "high", "model_version": None}
+    assert prediction_from_api(odd) == Prediction((TICKED,), None, "")
+    assert prediction_from_api({"result": None}) == Prediction((), None, "")
 
 
 def test_nulls_in_a_project_become_empty_values() -> None:

@@ -6,7 +6,6 @@ import pytest
 from ml_backend.domain.annotation import Task
 from ml_backend.domain.example import Span
 from ml_backend.domain.model import ScoredTarget
-from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.config.validation import StudioRules
 from ml_backend.serving.prelabels import prelabel
 from ml_backend.tasks import ServingPlan
@@ -55,7 +54,7 @@ def one(
     answers: Mapping[str, ScoredTarget], text: str = "Anna is here", over: ServingPlan = PLAN
 ) -> tuple[list[str], float | None, list[str]]:
     """Names of the regions' controls, the score, and the reasons for an empty result."""
-    found = prelabel([Task(1, {"text": text})], Answering(answers), over, splits=None)
+    found = prelabel([Task(1, {"text": text})], Answering(answers), over, is_blind=None)
     (prediction,) = found.predictions
     assert StudioRules(over.config.xml).misfits([(1, prediction)]) == {}
     assert bool(found.empty) == (prediction.result == ())
@@ -126,20 +125,20 @@ def test_an_empty_text_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> 
     assert "task 1 gets no pre-label from m-v1: no_text" in caplog.text
 
 
-def test_held_out_tasks_carry_what_is_drawn_for_them() -> None:
+def test_blind_tasks_carry_what_is_drawn_for_them() -> None:
     tasks = [Task(number, {"text": text}) for number, text in enumerate(("one", "two"), start=1)]
 
-    found = prelabel(tasks, Answering({"topic": LOGIN}), PLAN, [Split.VALIDATION, Split.TEST])
+    found = prelabel(tasks, Answering({"topic": LOGIN}), PLAN, [True, True])
 
     assert [(each.result, each.score) for each in found.predictions] == [((), None)] * 2
     assert dict(found.empty) == {"blind": 2}
 
 
-def test_the_score_of_a_held_out_task_leaves_out_questions_as_often_as_others_do() -> None:
+def test_the_score_of_a_blind_task_leaves_out_questions_as_often_as_others_do() -> None:
     predictor = Answering({})
 
     for _ in range(2):
-        prelabel([Task(number, {"text": "one"}) for number in range(200)], predictor, THEMES, [Split.TEST] * 200)
+        prelabel([Task(number, {"text": "one"}) for number in range(200)], predictor, THEMES, [True] * 200)
 
     fruit, car = frozenset({"car"}), frozenset({"spans", "fruit", "kind"})
     assert predictor.unasked[:200] == predictor.unasked[200:]

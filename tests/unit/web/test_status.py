@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from time import monotonic, sleep
 
 import pytest
@@ -19,6 +20,7 @@ from ml_backend.web.watcher import watch_champions
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
+from tests.certificates import acceptance_of, certificate_of
 from tests.services import CONFIG, add_project, add_version, texts_in
 
 EVIL = "<script>alert('x')</script>\"'&"
@@ -102,6 +104,21 @@ def test_what_has_changed_in_the_label_config_is_shown_as_text(services: Service
     assert "<dt>Label config</dt>" in shown
     assert "now has" in shown
     assert "<script>alert" not in shown
+
+
+def test_the_newest_certificate_is_shown_with_what_it_accepted_and_why_it_ended(
+    services: Services, client: FlaskClient, project: Project
+) -> None:
+    assert "Auto-accept" not in page(client)
+    certificate = services.database.certificates.add(certificate_of(project.id))
+    services.database.acceptances.intend([acceptance_of(certificate, task_id) for task_id in (5, 6, 7)])
+    services.database.acceptances.settle(certificate.id, {5: 11, 6: 12, 7: None})
+    assert "2 answers accepted. a-7-v1: answers of confidence 0.9000 or more are wrong in at most 2.0%" in page(client)
+
+    services.database.certificates.end(certificate, EVIL)
+    services.database.certificates.add(replace(certificate_of(project.id), threshold=None))
+
+    assert f"UTC: {ESCAPED}" in page(client)
 
 
 def test_the_page_runs_no_script_of_its_own_text(client: FlaskClient) -> None:

@@ -8,12 +8,14 @@ from ml_backend.domain.job import JobState
 from ml_backend.domain.model import Method
 from ml_backend.domain.project import Project
 from ml_backend.errors import JobError, ProjectNotFound
+from ml_backend.workflows.jobs.kinds.accept import AcceptJob
 from ml_backend.workflows.jobs.kinds.audit import AuditJob
 from ml_backend.workflows.jobs.kinds.base import JobKind
 from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
 from ml_backend.workflows.jobs.kinds.promote import PromoteJob
 from ml_backend.workflows.jobs.kinds.select import SelectJob
 from ml_backend.workflows.jobs.kinds.train import TrainJob
+from ml_backend.workflows.jobs.kinds.undo import UndoJob
 from ml_backend.workflows.services import Services
 
 TRAINING = TrainJob(
@@ -31,6 +33,8 @@ ONE_OF_EACH = [
     PromoteJob(version=None, reason="worse", is_forced=True),
     AuditJob(trigger="command", is_deep=True),
     SelectJob(trigger="command", strategy="margin", count=5),
+    AcceptJob(trigger="push"),
+    UndoJob(version="tickets-1-v1"),
 ]
 
 
@@ -58,7 +62,7 @@ def test_a_kind_that_this_version_does_not_know_is_an_error_that_names_those_it_
 ) -> None:
     job = replace(ONE_OF_EACH[1].request(services, project.id)[0], kind="dream")
 
-    with pytest.raises(JobError, match=r"of kind 'dream'; this version knows audit, prelabel, promote, select, train"):
+    with pytest.raises(JobError, match="this version knows accept, audit, prelabel, promote, select, train, undo"):
         JobKind.of(job)
 
 

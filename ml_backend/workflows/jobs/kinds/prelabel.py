@@ -9,6 +9,7 @@ from ...connecting.projects import project_as_it_is
 from ...labeling.prelabel import push_missing, select_version
 from ...services import Services
 from ..context import JobContext
+from .accept import AcceptJob
 from .base import JobKind
 
 __all__ = ["PrelabelJob"]
@@ -36,3 +37,7 @@ class PrelabelJob(JobKind, frozen=True):
         pushed = push_missing(services, project, predictor, context.report)
         is_selected = select_version(services, project, predictor.version)
         return {"model_version": predictor.version, "pushed": pushed, "is_selected": is_selected}
+
+    def follow_up(self, services: Services, job: Job) -> None:
+        """Request that answers be accepted, where a certificate is in force."""
+        AcceptJob.request_if_certified(services, job.project_id, "push")

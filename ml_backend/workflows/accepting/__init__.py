@@ -1,0 +1,1 @@
+"""Accept answers by certificates, let people audit them, and take them back."""
