@@ -12,7 +12,7 @@ class SelectedTask:
     """A task on the list of those to label next.
 
     Attributes:
-        strategy: what chose it: a selection strategy, `random`, `label_error` or `disagreement`.
+        strategy: what chose it: a selection strategy, `random`, `label_error`, `disagreement` or `audit`.
         reason: why, in plain words.
         priority: above 0, at most 1; the higher, the sooner. No two tasks of a list have the same.
         selected_by: how a label that it gets now counts.

@@ -17,6 +17,7 @@ from ...labelstudio.files.notes import FileNotes
 from ..exporting.row_source import RowSource, plan_of_file
 from ..features import TextFeatures
 from ..services import Services
+from .audits import audits_first
 from .candidates import Candidates, file_candidates, project_candidates
 from .expectations import MOST_MARKED, expected_answers, needs_reading
 from .mixed import mixed_list
@@ -75,9 +76,10 @@ def select_from_project(
     rows = _rows(source)
     candidates = project_candidates(services, project, source)
     selected = _selected(services, source, rows, candidates, _Wish(services, strategy, count, report))
-    if not services.options.selection.mixed:
-        return selected
-    return replace(selected, tasks=mixed_list(services, project, selected.tasks, selected.doubts))
+    tasks = selected.tasks
+    if services.options.selection.mixed:
+        tasks = mixed_list(services, project, tasks, selected.doubts)
+    return replace(selected, tasks=audits_first(services, project, tasks, set(candidates.task_ids)))
 
 
 def select_from_files(

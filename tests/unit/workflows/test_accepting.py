@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from ml_backend.domain.annotation import Prediction
-from ml_backend.domain.example import Row
+from ml_backend.domain.example import Row, SelectedBy
 from ml_backend.domain.job import JobState
+from ml_backend.domain.selection import SelectedTask
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import CertificateError, StudioUnreachable
 from ml_backend.snapshots.store import SnapshotFolder
@@ -21,6 +22,7 @@ from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
 from ml_backend.workflows.jobs.kinds.undo import UndoJob
 from ml_backend.workflows.labeling.predict import predict_for_studio
 from ml_backend.workflows.promoting.promote import Promoter
+from ml_backend.workflows.selecting.audits import audits_first
 from ml_backend.workflows.services import Services
 from tests.fake_studio import FakeStudio
 from tests.services import CONFIG, add_project, add_version, build_test_services, choice, with_settings
@@ -314,3 +316,21 @@ def test_what_cannot_be_certified_is_refused_with_the_reason(services: Services)
     drafts = add_project(services, label_config=template_path("generation").read_text())
     with pytest.raises(CertificateError, match="is answered in words"):
         Certifier(services, drafts)
+
+
+def test_open_audits_head_the_list_of_tasks_to_label_next_up_to_a_third(case: Certifiable) -> None:
+    case.certify(audit_share=0.2)
+    case.accept()
+    audits = case.audits()
+    assert len(audits) > 2
+    case.submit(audits[:1])  # labeled, so no candidate any more
+    ways = [SelectedTask(9000 + n, "margin", "doubt", 1 - n / 10, SelectedBy.ACTIVE) for n in range(6)]
+
+    listed = audits_first(case.services, case.project, ways, {*audits[1:], *(way.task_id for way in ways)})
+
+    assert [(task.task_id, task.strategy) for task in listed[:3]] == [
+        (audits[1], "audit"),
+        (audits[2], "audit"),
+        (9000, "margin"),
+    ]
+    assert [task.priority for task in listed] == [way.priority for way in ways]
