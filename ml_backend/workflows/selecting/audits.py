@@ -1,4 +1,4 @@
-"""Put audits of accepted answers at the head of the tasks to label next: until people answer, nothing checks the rest."""
+"""Put audits of accepted answers at the head of the tasks to label next: until people answer, nothing checks others."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
