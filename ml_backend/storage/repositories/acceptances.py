@@ -1,7 +1,8 @@
 """Which answers were accepted, and which tasks people audit."""
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -9,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Engine,
     Float,
     Index,
     Integer,
@@ -23,6 +25,7 @@ from sqlalchemy import (
 
 from ...batches import in_batches
 from ...domain.acceptance import Acceptance
+from ...errors import DatabaseUnavailable
 from .base import Repository, String, StudioId, UtcDateTime, metadata
 from .certificates import certificates
 
@@ -67,6 +70,10 @@ GIVEN = [name for name in FIELDS if name not in ("annotation_id", "answered_at",
 
 class AcceptanceRepository(Repository):
     """One row per task that a certificate covers; what was undone stays for ever."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
+        super().__init__(engine, clock)
+        self._is_audited: dict[int, bool] = {}
 
     def intend(self, new: Sequence[Acceptance]) -> None:
         """Store what is about to be accepted or audited; tasks that the version covers already are left as they are."""
@@ -119,15 +126,28 @@ class AcceptanceRepository(Repository):
         return {each.task_id: each for each in self._find(project_id, of_version, is_covered)}
 
     def open_audits(self, project_id: int, task_ids: Collection[int]) -> set[int]:
-        """Return which of these tasks are audits of a certificate that nobody has ended; an index answers it."""
+        """Return which of these tasks are audits of a certificate that nobody has ended; an index answers it.
+
+        Raises:
+            DatabaseUnavailable: the database is away, and the project had such a certificate when it was last asked.
+                Pre-labels of all other projects must not depend on this table.
+        """
+        is_open = (certificates.c.project_id == project_id) & certificates.c.ended_at.is_(None)
+        try:
+            self._is_audited[project_id] = self._value(select(certificates.c.id).where(is_open).limit(1)) is not None
+        except DatabaseUnavailable:
+            if self._is_audited.get(project_id):
+                raise
+            return set()
+        if not self._is_audited[project_id]:
+            return set()
         found: set[int] = set()
         for batch in in_batches(sorted(task_ids), IDS_AT_ONCE):
             statement = (
                 select(acceptances.c.task_id)
                 .join(certificates, certificates.c.id == acceptances.c.certificate_id)
                 .where(
-                    certificates.c.project_id == project_id,
-                    certificates.c.ended_at.is_(None),
+                    is_open,
                     acceptances.c.project_id == project_id,
                     acceptances.c.task_id.in_(batch),
                     acceptances.c.is_audit.is_(True),

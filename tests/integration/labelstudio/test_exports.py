@@ -70,6 +70,11 @@ def same(rows: Iterable[Row]) -> list[Row]:
     ]
 
 
+def as_in_a_file(rows: Iterable[Row]) -> list[Row]:
+    """The rows as a file has them, which does not say when a task was imported."""
+    return [replace(row, groups={}) for row in rows]
+
+
 def written(rows: list[Row], plan: ServingPlan, path: Path, *, names_annotators: bool = True) -> Path:
     request = ExportRequest(
         "label-studio", "category", texts=plan.texts, controls=plan.controls, names_annotators=names_annotators
@@ -96,7 +101,7 @@ def test_what_was_exported_is_imported_unchanged(
     again = list(studio_client.reviewed_tasks(other.id))
     assert same(rows_of(again, plan)) == same(rows)
     assert not any(annotation.ground_truth for task in again for annotation in task.annotations)
-    assert rows_of(read_export(file), plan) == rows
+    assert rows_of(read_export(file), plan) == as_in_a_file(rows)
 
 
 def test_an_annotator_whom_label_studio_does_not_know_can_be_left_out(
@@ -130,4 +135,4 @@ def test_flat_exports_hold_the_same_answers_as_the_json_export(
 
     assert FlatFile(file).is_flat()
     assert len(list(read_flat_export(file, plan.config))) == tasks
-    assert rows_of(read_flat_export(file, plan.config), plan) == rows
+    assert rows_of(read_flat_export(file, plan.config), plan) == as_in_a_file(rows)
