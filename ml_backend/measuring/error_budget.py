@@ -2,8 +2,8 @@
 
 A gate that is held in the same way every time errs in 5% of cases each time, so a project that holds enough of them
 promotes a version by luck sooner or later. Here the 5% are those of the project's whole life. Each gate that keeps the
-champion has spent a share of them, the first one most, later ones less and less, so that all shares together never
-exceed the budget. A gate that promotes has spent nothing: its share goes to the next (the fallback procedure of Wiens
+champion has spent a share of them, the first one most, later ones less and less, so that all shares together stay
+below the budget. A gate that promotes has spent nothing: its share goes to the next (the fallback procedure of Wiens
 and Dmitrienko 2005, online: Tian and Ramdas 2021).
 
 Gates of a project look at much the same test rows, so they err together rather than one after the other. A share
@@ -28,6 +28,8 @@ __all__ = ["ErrorBudget", "GateEvidence", "error_share"]
 
 FIRST_SHARE = 0.65
 """Of the budget, for the first gate that keeps the champion."""
+LATER_SHARE = 0.25
+"""Of the budget, for all after it. The rest stays unspent, since the far ends of bootstrapped intervals err a little."""
 DECAY = 1.3
 """The shares after it fall with this power of their number."""
 _DECAYING_SUM = 3.93194921180954
@@ -140,7 +142,7 @@ def error_share(number: int) -> float:
     """Return what a gate spends before which this many kept the champion, or a certificate after as many failures."""
     if number == 0:
         return LIFETIME_ERROR * FIRST_SHARE
-    return LIFETIME_ERROR * (1 - FIRST_SHARE) * math.pow(number, -DECAY) / _DECAYING_SUM
+    return LIFETIME_ERROR * LATER_SHARE * math.pow(number, -DECAY) / _DECAYING_SUM
 
 
 def _correlations(gates: Sequence[GateEvidence]) -> Floats:
