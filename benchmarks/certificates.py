@@ -55,7 +55,7 @@ Rows = list[tuple[str, Target]]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a model is trained on, and what it is asked about."""
+    """Rows to train a model on, and rows to ask it about."""
 
     head: str
     labels: tuple[str, ...]

@@ -93,7 +93,7 @@ def _slices(rows: int, rng: np.random.Generator) -> Iterator[tuple[str, Bools]]:
 
 
 def _outcomes(rows: int, disagreement: float, gain: float, rng: np.random.Generator) -> Floats:
-    """What the challenger gains on each row: 1, 0 or -1, as frequent as disagreement and gain say."""
+    """Draw the gain of the challenger on each row: 1, 0 or -1, as frequent as disagreement and gain say."""
     wins = (disagreement + gain) / 2
     return np.asarray(rng.choice([1.0, -1.0, 0.0], size=rows, p=[wins, disagreement - wins, 1 - disagreement]))
 

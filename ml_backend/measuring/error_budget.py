@@ -27,9 +27,9 @@ from ..domain.model import LIFETIME_ERROR
 __all__ = ["ErrorBudget", "GateEvidence", "error_share"]
 
 FIRST_SHARE = 0.65
-"""Of the budget, for the first gate that keeps the champion."""
+"""The share of the budget that the first gate spends if it keeps the champion."""
 LATER_SHARE = 0.25
-"""Of the budget, for all after it. The rest stays unspent, since the far ends of bootstrapped intervals err a bit."""
+"""The share for all gates after it. The rest stays unspent: the far ends of bootstrapped intervals err a bit."""
 DECAY = 1.3
 """The shares after it fall with this power of their number."""
 _DECAYING_SUM = 3.93194921180954
