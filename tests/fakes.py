@@ -47,8 +47,10 @@ class FakePredictor:
         *,
         control: str = "category",
         others: Mapping[str, ScoredTarget] | None = None,
+        fits: Mapping[str, float] | None = None,
     ) -> None:
         self.version = version
+        self._fits = fits or {}
         self._others = others or {}
         self._control = control
         self.asked: list[list[str]] = []
@@ -61,6 +63,12 @@ class FakePredictor:
         answers = [self._answer(text) for text in texts]
         found = [self._others if answer is None else {**self._others, self._control: answer} for answer in answers]
         return [each or None for each in found]
+
+    def predict_with_fit(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
+        return [
+            answers and {name: dataclasses.replace(each, fit=self._fits.get(text)) for name, each in answers.items()}
+            for text, answers in zip(texts, self.predict(texts), strict=True)
+        ]
 
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float:
         return random.Random(f"{self.version}:{key}").random()

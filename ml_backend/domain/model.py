@@ -60,11 +60,13 @@ class ScoredTarget:
         score: calibrated confidence that the whole target is right, from 0 to 1.
         scores: calibrated confidence per label that could have been chosen, summing to 1 for a single choice; or per
             span of the target.
+        fit: p-value of the text, see `fit`; None where nobody asked, or the version cannot tell.
     """
 
     target: Target
     score: float
     scores: Mapping[Part, float]
+    fit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

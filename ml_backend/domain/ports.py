@@ -163,6 +163,12 @@ class Predictor(Protocol):
         A control that the version does not answer is absent.
         """
 
+    def predict_with_fit(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
+        """Return the same answers, with their `fit` where the version can tell it.
+
+        For many texts at a time: the first call takes a while longer, and every text a little.
+        """
+
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float | None:
         """Draw a score at random from this version's scores; the same key gives the same draw.
 

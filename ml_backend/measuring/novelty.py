@@ -6,7 +6,9 @@ label. Neither needs a text that fits nothing.
 
 Source: Sun et al. 2022, "Out-of-Distribution Detection with Deep Nearest Neighbors" (the nearest train row); Ren et
 al. 2021, "A Simple Fix to Mahalanobis Distance for Improving Near-OOD Detection" (the relative Mahalanobis distance);
-Ledoit and Wolf 2004, "A well-conditioned estimator for large-dimensional covariance matrices" (for few rows).
+Ledoit and Wolf 2004, "A well-conditioned estimator for large-dimensional covariance matrices" (for few rows); Vovk,
+Gammerman and Shafer 2005, "Algorithmic Learning in a Random World", and Bates et al. 2023, "Testing for outliers with
+conformal p-values" (the p-values).
 """
 
 import numpy as np
@@ -39,10 +41,22 @@ class Novelty:
         self._of_all = _Gaussian(centre, vectors - centre)
         signs = self._signs(held_out)
         self._means, self._spreads = signs.mean(axis=0), np.maximum(signs.std(axis=0), 1e-12)
+        self._held_out = np.sort(self._summed(signs))
 
     def scores(self, vectors: Floats2d) -> Floats:
         """Scores of texts by their vectors, shape (M, D) to (M,)."""
-        return np.asarray(((self._signs(vectors) - self._means) / self._spreads).sum(axis=1), dtype=np.float64)
+        return self._summed(self._signs(vectors))
+
+    def p_values(self, vectors: Floats2d) -> Floats:
+        """Per text the share of held-out rows, itself among them, that score at least as high, shape (M, D) to (M,).
+
+        They are from 1 / (V + 1) to 1. Of texts like the held-out rows, a share of at most p has one of p or less.
+        """
+        lower = np.searchsorted(self._held_out, self.scores(vectors))
+        return np.asarray((1 + len(self._held_out) - lower) / (1 + len(self._held_out)), dtype=np.float64)
+
+    def _summed(self, signs: Floats) -> Floats:
+        return np.asarray(((signs - self._means) / self._spreads).sum(axis=1), dtype=np.float64)
 
     def _signs(self, vectors: Floats2d) -> Floats:
         """Both signs per text, shape (M, 2)."""

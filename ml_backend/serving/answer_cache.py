@@ -119,6 +119,10 @@ class CachedPredictor:
         self._cache.keep(self._known_as, whole)
         return [results[text] if answer is None else answer for text, answer in zip(texts, answers, strict=True)]
 
+    def predict_with_fit(self, texts: Sequence[str]) -> list[Answers | None]:
+        """As the predictor answers; the cache, whose answers lack the fit, is left alone."""
+        return self._predictor.predict_with_fit(texts)
+
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float | None:
         """As the predictor draws."""
         return self._predictor.draw_score(key, unasked)

@@ -20,6 +20,7 @@ from ..models.graphs.fastest import AUTO
 from ..models.text.classifier import TextClassifier
 from .drafts import Writer, draft_answers
 from .engines import EngineEncoder, Engines
+from .fit import FittingClassifier
 from .scores import draw_from_quantiles
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class BundlePredictor:
         self._parts = bundle.manifest.parts
         self._writers: dict[str, Writer] = {}
         self._answers: dict[str, Answers] = {}
+        self._answers_with_fit: dict[str, Answers] = {}
         self._memory: dict[Hashable, int] = {}
         for position, part in enumerate(bundle.manifest.parts):
             if isinstance(part.decoder, TextDecoder):
@@ -73,6 +75,7 @@ class BundlePredictor:
             else:
                 model = engines.classifier(bundle, position) if engines else TextClassifier.load(bundle, position)
                 self._answers[part.control] = model.answers
+                self._answers_with_fit[part.control] = FittingClassifier(model, bundle, position).answers
                 if isinstance(model.encoder, EngineEncoder):
                     self._memory[model.encoder.engine] = model.encoder.engine.memory_bytes
 
@@ -118,22 +121,36 @@ class BundlePredictor:
 
     def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
         """Answers per control for each text, in order; None for an empty text."""
+        return self._predicted(texts, self._answers)
+
+    def predict_with_fit(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
+        """The same answers, from the same computation, with their `fit` where the version can tell it.
+
+        Raises:
+            BundleError: what tells it cannot be read.
+        """
+        return self._predicted(texts, self._answers | self._answers_with_fit)
+
+    def _predicted(
+        self, texts: Sequence[str], answering: Mapping[str, Answers]
+    ) -> list[Mapping[str, ScoredTarget] | None]:
         positions = [position for position, text in enumerate(texts) if text.strip()]
         answers: list[Mapping[str, ScoredTarget] | None] = [None] * len(texts)
-        by_control = {name: self._column(name, [texts[i] for i in positions]) for name in self._answers}
+        asked = [texts[i] for i in positions]
+        by_control = {name: self._column(name, answer, asked) for name, answer in answering.items()}
         for number, position in enumerate(positions):
             rows = {name: column[number] for name, column in by_control.items()}
             answers[position] = {name: answer for name, answer in rows.items() if answer is not None}
         return answers
 
-    def _column(self, name: str, texts: Sequence[str]) -> Sequence[ScoredTarget | None]:
+    def _column(self, name: str, answer: Answers, texts: Sequence[str]) -> Sequence[ScoredTarget | None]:
         """A control's answers; None also where the text that it is about is empty."""
         control = self._control_of.get(name)
         if control is None:
-            return self._answers[name](texts)
+            return answer(texts)
         about = [control.text_in(text) for text in texts]
         filled = [text for text in about if text.strip()]
-        answers = iter(self._answers[name](filled) if filled else ())
+        answers = iter(answer(filled) if filled else ())
         return [next(answers) if text.strip() else None for text in about]
 
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float:

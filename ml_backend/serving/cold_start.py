@@ -90,6 +90,10 @@ class ColdStartPredictor:
             answers[position] = {name: answer for name, answer in rows.items() if answer is not None}
         return answers
 
+    def predict_with_fit(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
+        """The same answers: before anything is labeled, nothing tells which texts fit."""
+        return self.predict(texts)
+
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float | None:
         """A score drawn evenly between chance and 1, much as cold-start scores lie; the same key, the same draw.
 

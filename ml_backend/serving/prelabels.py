@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..domain.annotation import Prediction, Region, Task
+from ..domain.fit import joint_fit
 from ..domain.label_config import Control
 from ..domain.model import ScoredTarget
 from ..domain.ports import Predictor
@@ -30,10 +31,13 @@ class Prelabels:
         empty: how many have no result, per reason: `blind`; `no_text`; `no_model`, no control is answered by what
             serves; `unknown_label`, every answer names labels that the config lacks; `nothing_found`, the answer is
             that no label applies; `switched_off`, it has a label that pre-labels must not show.
+        fits: per task its p-value over all controls that are asked, see `joint_fit`; None where nobody asked for it or
+            nothing tells it, as for blind ones.
     """
 
     predictions: tuple[Prediction, ...]
     empty: Counter[str]
+    fits: tuple[float | None, ...]
 
 
 def prelabel(
@@ -43,10 +47,12 @@ def prelabel(
     is_blind: Sequence[bool] | None,
     *,
     labels_off: Collection[str] = (),
+    with_fit: bool = False,
 ) -> Prelabels:
     """Return pre-labels for tasks.
 
     Args:
+        with_fit: ask how well the texts fit the labels, too; for many tasks at a time.
         labels_off: labels that annotators must not see: an answer with one of them becomes an empty result, and the
             task keeps its score.
         is_blind: per task; those that are get an empty result and a score drawn at random. None: none is, for
@@ -55,22 +61,25 @@ def prelabel(
     texts = [plan.text(task.data) for task in tasks]
     blind = [False] * len(tasks) if is_blind is None else is_blind
     places = [index for index, each in enumerate(blind) if not each]
-    answers = dict(zip(places, predictor.predict([texts[index] for index in places]), strict=True)) if places else {}
+    predict = predictor.predict_with_fit if with_fit else predictor.predict
+    answers = dict(zip(places, predict([texts[index] for index in places]), strict=True)) if places else {}
     empty: Counter[str] = Counter()
     predictions = []
+    fits: list[float | None] = [None] * len(tasks)
     for index, task in enumerate(tasks):
         if blind[index]:
             empty["blind"] += 1
             score = predictor.draw_score(task.id, _drawn_unasked(plan, task.id))
             predictions.append(Prediction((), score, predictor.version))
         else:
-            prediction, reason = _shown(answers[index], plan, texts[index], predictor.version, frozenset(labels_off))
+            off = frozenset(labels_off)
+            prediction, reason, fits[index] = _shown(answers[index], plan, texts[index], predictor.version, off)
             predictions.append(prediction)
             if reason:
                 empty[reason] += 1
             if reason in LOGGED:
                 log.warning("task %s gets no pre-label from %s: %s", task.id, predictor.version, reason)
-    return Prelabels(tuple(predictions), empty)
+    return Prelabels(tuple(predictions), empty, tuple(fits))
 
 
 def _shown(
@@ -79,14 +88,15 @@ def _shown(
     text: str,
     version: str,
     labels_off: frozenset[str],
-) -> tuple[Prediction, str | None]:
-    """Return one pre-label for all questions that are asked, and why it is empty where it is.
+) -> tuple[Prediction, str | None, float | None]:
+    """Return one pre-label for all questions that are asked, why it is empty where it is, and how well the text fits.
 
     Its score is the product of the controls' scores, as if they were right independently of each other. Questions that
-    the answers to other questions hide are not asked, so they get no answer and do not count in the score.
+    the answers to other questions hide are not asked, so they get no answer, and count neither in the score nor in how
+    well the text fits.
     """
     if answers is None:
-        return Prediction((), None, version), "no_text"
+        return Prediction((), None, version), "no_text", None
     pairs = [(served, answers[served.name]) for served in plan.controls if served.name in answers]
     regions = _written(pairs, text)
     if hidden := plan.config.hidden(regions):
@@ -103,7 +113,7 @@ def _shown(
         reason = "unknown_label"
     else:
         reason = "nothing_found"
-    return Prediction(tuple(regions), score, version), reason
+    return Prediction(tuple(regions), score, version), reason, joint_fit(answer.fit for _, answer in pairs)
 
 
 def _drawn_unasked(plan: ServingPlan, key: int) -> frozenset[str]:

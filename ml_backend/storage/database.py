@@ -17,6 +17,7 @@ from .repositories.acceptances import AcceptanceRepository
 from .repositories.base import metadata
 from .repositories.certificates import CertificateRepository
 from .repositories.events import EventRepository
+from .repositories.fits import FitRepository
 from .repositories.flags import FlagRepository
 from .repositories.gates import GateRepository
 from .repositories.hints import HintRepository
@@ -87,6 +88,7 @@ class Database:
         self.promotions = PromotionRepository(engine, clock)
         self.versions = VersionRepository(engine, clock)
         self.flags = FlagRepository(engine, clock)
+        self.fits = FitRepository(engine, clock)
         self.certificates = CertificateRepository(engine, clock)
         self.acceptances = AcceptanceRepository(engine, clock)
         self.locks = Locks(engine)

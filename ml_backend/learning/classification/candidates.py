@@ -30,15 +30,13 @@ from ..rows.folds import Fold
 from .choice import Choice, are_told_apart
 from .cross_validation import HeldOut
 from .frozen import frozen_encoder
-from .long_rows import SPREAD_SHARE, most_telling
+from .head_rows import HeadRows
 from .plan import Plan
 from .settings import TrainingSettings
 from .trainer import Trainer
 
 __all__ = ["HeadTraining"]
 
-TRAIN = "train"
-CHECKED_ROWS, CHECKED_TOKENS = 32, 32768
 TIMED_TEXTS = 256
 VALIDATION_CONFIDENCE, FOLDS_CONFIDENCE = 0.5, 0.9
 """With which methods count as told apart. Validation rows are scored in any case, and what they leave open costs folds;
@@ -71,11 +69,14 @@ class HeadTraining:
         encoder: of the frozen base model, which it is again after every method.
 
     Attributes:
-        VALIDATION: names the metrics on the validation rows among `evaluations`.
+        TRAIN: names the train rows among `features`.
+        VALIDATION: names the validation rows there, and the metrics on them among `evaluations`.
         CROSS_VALIDATION: names the metrics on the folds.
-        checked_texts: train texts, spread over all of them, that a bundle is checked with.
+        rows: what is learned from and scored.
+        features: of rows by the frozen encoder; there once the best model is.
     """
 
+    TRAIN: ClassVar[str] = "train"
     VALIDATION: ClassVar[str] = "validation"
     CROSS_VALIDATION: ClassVar[str] = "cross_validation"
 
@@ -87,19 +88,19 @@ class HeadTraining:
         described = len(data.learned(settings.description_weight)) - len(data.train)
         self._settings, self._context = settings, context
         self._trainer = Trainer.for_rows(encoder, self.objective, settings, len(data.train) + described)
-        self._rows = _Rows(data, self._trainer)
-        self.checked_texts = self._rows.checked_texts
+        self.rows = HeadRows(data, self._trainer)
         self._plan = Plan.of(
-            self.objective.strata(self._rows.sampled.rows.targets[: len(self._rows.sampled) - described]),
+            self.objective.strata(self.rows.targets),
             settings,
             self._trainer.hyperparameters,
             described=described,
-            learned=len(self._rows.learned),
+            learned=len(self.rows.learned),
             validation=len(data.validation),
-            read_share=self._rows.read_share,
+            read_share=self.rows.read_share,
         )
         self._meter = ProgressMeter(context.report, self._plan.work)
         self._held_out: HeldOut | None = None
+        self.features: Mapping[str, Floats2d] = {}
 
     def best(self) -> tuple[TrainedHead, Choice]:
         """The model that is kept, and why.
@@ -108,23 +109,24 @@ class HeadTraining:
             TrainingError: this base model cannot be tuned, or its loss is not finite.
         """
         method = self._settings.method
-        features = self._features()
+        self.features = self._features()
+        features = self.features[HeadTraining.TRAIN]
         self.objective.settle_pooling(
-            features[TRAIN], self._rows.sampled, c=self._trainer.hyperparameters.regression_c, seed=self._settings.seed
+            features, self.rows.sampled, c=self._trainer.hyperparameters.regression_c, seed=self._settings.seed
         )
         is_told_by_one = method is Method.AUTO and self._is_told_by_one_sentence()
         if is_told_by_one:
             self._plan = replace(self._plan, tuned=None)
             self._meter.expect(self._plan.work)
-        head = self._trainer.regression(self._rows.sampled, features[TRAIN])
+        head = self._trainer.regression(self.rows.sampled, features)
         folds_end = self._fit_into_time()
         plan = self._plan
         if plan.first_folds:
-            self._held_out = self._cross_validate(features[TRAIN], folds_end)
-        candidates = _Candidates(self._trainer, self._rows, features[TRAIN], head)
+            self._held_out = self._cross_validate(features, folds_end)
+        candidates = _Candidates(self._trainer, self.rows, features, head)
         if method is not Method.AUTO and plan.tuned:
             return self._tuned(candidates, plan.tuned), Choice(method, {}, f"{method} was asked for")
-        regression = candidates.regression(features[HeadTraining.VALIDATION])
+        regression = candidates.regression(self.features[HeadTraining.VALIDATION])
         if not plan.tuned:
             reason = "regression was asked for"
             if is_told_by_one:
@@ -135,7 +137,7 @@ class HeadTraining:
         if plan.stops_early:
             tuned = self._tuned(candidates, plan.tuned)
             logits = {candidate.method: candidate.validation_logits for candidate in (regression, tuned)}
-            choice = self._settled(HeldOut(self._rows.validation, logits), features[TRAIN])
+            choice = self._settled(HeldOut(self.rows.validation, logits), features)
             return (tuned if choice.method is tuned.method else regression), choice
         if self._held_out is None:
             reason = f"regression is kept: no class has two rows, so none can be held out to try {plan.tuned} on"
@@ -148,16 +150,16 @@ class HeadTraining:
 
         They are the validation rows; with under 30 of them, the rows of the folds, scored by models like it.
         """
-        if len(self._rows.validation) >= Reliability.LEAST_ROWS or self._held_out is None:
-            return candidate.validation_logits, self._rows.validation
+        if len(self.rows.validation) >= Reliability.LEAST_ROWS or self._held_out is None:
+            return candidate.validation_logits, self.rows.validation
         return self._held_out.logits[candidate.method], self._held_out.encoded
 
     def evaluations(self, candidate: TrainedHead) -> dict[str, Evaluation]:
         """Metrics of the model on the validation rows, and of models like it on the folds, where there are any."""
         evaluations = {}
-        if len(self._rows.validation):
+        if len(self.rows.validation):
             evaluations[HeadTraining.VALIDATION] = self.objective.evaluation(
-                candidate.validation_logits, self._rows.validation
+                candidate.validation_logits, self.rows.validation
             )
         if self._held_out is not None:
             logits = self._held_out.logits[candidate.method]
@@ -170,29 +172,29 @@ class HeadTraining:
         if budget_min is not None:
             self._context.run.log_tags({"left_out_for_time": cuts or "nothing"})
         warnings = [f"to keep within {budget_min:g} min, the training made do with {cuts}"] if cuts else []
-        return warnings + ([self._rows.left_out] if self._rows.left_out else [])
+        return warnings + ([self.rows.left_out] if self.rows.left_out else [])
 
     def _is_told_by_one_sentence(self) -> bool:
         """True where that holds for most rows: a model tuned on some sentences of each misreads the others.
 
         Of 240 rows of 61 sentences, frozen features reach a macro-F1 of .84, and such a model .48.
         """
-        tokenised = self._rows.sampled.tokenised
+        tokenised = self.rows.sampled.tokenised
         is_long = np.diff(tokenised.piece_starts) > tokenised.field_count
         return self.objective.pooling is Pooling.STRONGEST and bool(is_long.mean() > 1 / 2)
 
     def _features(self) -> dict[str, Floats2d]:
         """Features of the rows that the regression learns from and, where it may be kept, of the validation rows."""
-        texts = {TRAIN: self._rows.sampled.tokenised}
+        texts = {HeadTraining.TRAIN: self.rows.sampled.tokenised}
         if self._settings.method in (Method.AUTO, Method.REGRESSION):
-            texts[HeadTraining.VALIDATION] = self._rows.validation.tokenised
+            texts[HeadTraining.VALIDATION] = self.rows.validation.tokenised
         features, is_known = self._context.checkpoints.arrays("features", partial(self._compute_features, texts))
         if is_known:
             self._meter.skip(self._plan.embedding_work)
         return features
 
     def _compute_features(self, texts: Mapping[str, TokenisedTexts]) -> dict[str, Floats2d]:
-        with frozen_encoder(self._trainer.encoder, self._context.graphs, texts[TRAIN]) as encoder:
+        with frozen_encoder(self._trainer.encoder, self._context.graphs, texts[HeadTraining.TRAIN]) as encoder:
             return {
                 name: encoder.vectors(tokenised, on_rows=self._embedding_counter(name, tokenised))
                 for name, tokenised in texts.items()
@@ -204,7 +206,7 @@ class HeadTraining:
         return self._meter.counter(
             "embedding",
             f"{{rows}} of {len(tokenised.sequences)} {name} {pieces}",
-            work=self._rows.read_share * rows_per_sequence * ProgressMeter.FORWARD_SHARE,
+            work=self.rows.read_share * rows_per_sequence * ProgressMeter.FORWARD_SHARE,
         )
 
     def _fit_into_time(self) -> Deadline | None:
@@ -212,7 +214,7 @@ class HeadTraining:
         deadline = self._context.deadline
         if deadline is None:
             return None
-        row_s = _seconds_per_row(self._trainer.encoder, self._rows.trained, deadline.clock)
+        row_s = _seconds_per_row(self._trainer.encoder, self.rows.trained, deadline.clock)
         is_asked = self._settings.method is not Method.AUTO
         self._plan = plan = self._plan.within(deadline.left_s, row_s=row_s, is_asked=is_asked)
         self._trainer = replace(self._trainer, hyperparameters=plan.hyperparameters)
@@ -238,7 +240,7 @@ class HeadTraining:
     def _is_enough(self, held_out: HeldOut) -> bool:
         """True where rows of folds calibrate, if they have to, and tell the methods apart, if there are two."""
         scored = len(held_out.encoded)
-        if scored < Reliability.LEAST_ROWS and len(self._rows.validation) < Reliability.LEAST_ROWS:
+        if scored < Reliability.LEAST_ROWS and len(self.rows.validation) < Reliability.LEAST_ROWS:
             return False
         return len(held_out.logits) == 1 or self._are_told_apart(held_out, FOLDS_CONFIDENCE)
 
@@ -246,7 +248,7 @@ class HeadTraining:
         plan = self._plan
         return HeldOut.out_of_fold(
             replace(self._trainer, hyperparameters=plan.fold_hyperparameters),
-            self._rows.sampled,
+            self.rows.sampled,
             features,
             plan.folds,
             tuned=plan.tuned,
@@ -278,7 +280,7 @@ class HeadTraining:
         observer = TrainingObserver(
             self._meter,
             "training",
-            rows_per_epoch=len(self._rows.learned),
+            rows_per_epoch=len(self.rows.learned),
             passes=self._plan.hyperparameters.passes,
             run=context.run,
         )
@@ -302,7 +304,7 @@ class _Candidates:
         head: of the regression on them.
     """
 
-    def __init__(self, trainer: Trainer, rows: "_Rows", features: Floats2d, head: Head) -> None:
+    def __init__(self, trainer: Trainer, rows: HeadRows, features: Floats2d, head: Head) -> None:
         self._trainer, self._rows, self._features, self._head = trainer, rows, features, head
         encoder = trainer.encoder
         self._exact = TextEncoder(encoder.backbone, max_length_tokens=encoder.max_length_tokens, use_bf16=False)
@@ -347,44 +349,6 @@ class _Candidates:
             checked = decoder.logits(model.head, self._exact.vectors(rows.checked), rows.checked)
             tuned = TrainedHead(method, model.head, folder / method, validation, checked, model.trainable_share)
             return tuned, result
-
-
-class _Rows:
-    """Rows of one control as its models read them, by an objective that was prepared for them.
-
-    Attributes:
-        learned: train rows, then descriptions; a tuned model learns from them.
-        sampled: the ones of them that the regression learns from: all, or as many as fit into memory. Where texts have
-            many pieces, the tuned model learns from these as well, since their features say which pieces tell most.
-        trained: what a tuned model reads of the rows, up to which pieces of long texts it reads.
-        read_share: work of reading a row once, as a multiple of the work of reading what a tuned model learns of it.
-        left_out: a sentence on rows that nothing learns from, because their pieces do not fit into memory; "" if none.
-        checked_texts: train texts, spread over all of them, that a bundle is checked with; tokenised, `checked`.
-    """
-
-    def __init__(self, data: TrainingData, trainer: Trainer) -> None:
-        encoder, objective, settings = trainer.encoder, trainer.objective, trainer.settings
-        self.learned = learned = objective.encode(encoder, data.learned(settings.description_weight))
-        self.validation = objective.encode(encoder, data.validation)
-        described = len(learned) - len(data.train)
-        positions = objective.sample_for_regression(learned, np.random.default_rng(settings.seed), kept=described)
-        self.sampled = learned if len(positions) == len(learned) else learned.take(positions)
-        self.trained, self.read_share, self.left_out = learned.tokenised, 1.0, ""
-        if self.sampled.tokenised.has_windows:
-            if len(self.sampled) < len(learned):
-                rows = f"{len(self.sampled) - described} of {len(data.train)} train rows were learned from"
-                self.left_out = f"{rows}, drawn at random: the sentences of more long texts do not fit into memory"
-            self.learned = self.sampled
-            tokenised = self.sampled.tokenised
-            self.trained = tokenised.with_sequences(
-                most_telling(tokenised, None, encoder.max_length_tokens // SPREAD_SHARE)
-            )
-            self.read_share = tokenised.tokens / self.trained.tokens
-        spread = range(0, len(data.train), -(-len(data.train) // CHECKED_ROWS))
-        tokens = np.cumsum([learned.tokenised.take([i]).tokens for i in spread])
-        checked = spread[: max(1, int((tokens <= CHECKED_TOKENS).sum()))]
-        self.checked_texts = tuple(data.train.texts[i] for i in checked)
-        self.checked = learned.tokenised.take(checked)
 
 
 def _seconds_per_row(encoder: TextEncoder, tokenised: TokenisedTexts, clock: Callable[[], float]) -> float:

@@ -21,6 +21,7 @@ from ..rows.data import TrainingData
 from .candidates import HeadTraining
 from .choice import Choice
 from .graphs import add_graph
+from .known_texts import add_known_texts
 from .settings import TrainingSettings
 
 __all__ = ["ClassifierTrainer"]
@@ -78,13 +79,14 @@ class ClassifierTrainer(PartTrainer):
             context.report(Progress(1.0, "exporting", "writing the graph that serves"))
             refusal = add_graph(part, self._encoder, data.train.texts, context.graphs)
             warnings += [refusal] if refusal else []
+        add_known_texts(part, training, self._encoder, settings, context)
         return PartOutcome(
             part,
             _metrics(evaluations, numbers, reliability),
             next((objective.measure.score(evaluation) for evaluation in evaluations.values()), None),
             tuple(warnings),
             choice.reason,
-            partial(verify_logits, texts=training.checked_texts, logits=best.checked_logits),
+            partial(verify_logits, texts=training.rows.checked_texts, logits=best.checked_logits),
         )
 
 

@@ -6,6 +6,8 @@
     controls/<n>/weights.safetensors  the whole model's weights; only where all of them were trained
     controls/<n>/graph/               the tuned layers in a form that needs no torch, see `graphs.graph`; absent where
                                       the weights are the base model's, and where they cannot be exported
+    controls/<n>/known_texts.safetensors  vectors of texts with labels, see `known_texts`; absent where they tell
+                                      nothing, and in versions from before they were kept
     trained_texts.txt                 start of the sha256 of every normalised text it was trained on, sorted, one a line
 
 Neither torch nor transformers is needed to read one.
@@ -23,6 +25,7 @@ from ...domain.snapshot import text_digest
 from ...errors import BundleError
 from ..base.adapters import ADAPTER_FOLDER
 from .head import Head
+from .known_texts import KnownTexts
 from .manifest import SCHEMA_VERSION, BundleManifest, PartFacts
 
 __all__ = ["Bundle", "TrainedPart", "read_bundle", "write_bundle"]
@@ -80,6 +83,14 @@ class Bundle:
             BundleError: there is none that can be read.
         """
         return Head.read(self.part_folder(position))
+
+    def known_texts(self, position: int) -> KnownTexts | None:
+        """The vectors of texts that a part knows; None where it keeps none, as earlier versions do.
+
+        Raises:
+            BundleError: it cannot be read.
+        """
+        return KnownTexts.read(self.part_folder(position))
 
     def adapter(self, position: int) -> Path | None:
         """Folder of the LoRA adapter of a part, None where it has none."""

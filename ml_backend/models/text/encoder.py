@@ -12,7 +12,7 @@ from ...batches import in_batches
 from ...domain.field_texts import field_texts
 from ..base.long_texts import LONGEST
 from ..base.tokeniser import LocatedTokens, Tokeniser
-from .pooling import pooled_features
+from .pooling import text_vectors
 from .sentences import sentences
 from .tokenised import TokenisedTexts
 
@@ -131,8 +131,7 @@ class Encoder(ABC):
         for number, some in enumerate(in_batches(texts, CHUNK_ROWS)):
             start, tokenised = number * CHUNK_ROWS, self.read(some)
             counted = None if on_rows is None else _rows_by_sequence(tokenised, start, on_rows)
-            computed = self.vectors(tokenised, on_rows=counted)
-            vectors[start : start + len(some)] = computed if tokenised.is_plain else _means(computed, tokenised)
+            vectors[start : start + len(some)] = text_vectors(self.vectors(tokenised, on_rows=counted), tokenised)
         return vectors
 
 
@@ -142,12 +141,6 @@ def _chosen(text: str, fields: Sequence[str]) -> list[tuple[int, str]]:
     if not fields:
         return [(0, each) for each in own.values()]
     return [(number, own[key]) for number, name in enumerate(fields) if (key := name if name in own else "") in own]
-
-
-def _means(vectors: Floats2d, tokenised: TokenisedTexts) -> Floats2d:
-    means = pooled_features(vectors, tokenised)
-    scaled: Floats2d = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
-    return scaled
 
 
 def _rows_by_sequence(tokenised: TokenisedTexts, start: int, on_rows: Callable[[int], None]) -> Callable[[int], None]:

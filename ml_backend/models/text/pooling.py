@@ -8,7 +8,7 @@ from ...arrays import Floats2d
 from ..bundle.head import Head
 from .tokenised import TokenisedTexts
 
-__all__ = ["Pooling", "log_mean_exp", "piece_logits", "pooled_features", "pooled_logits"]
+__all__ = ["Pooling", "log_mean_exp", "piece_logits", "pooled_features", "pooled_logits", "text_vectors"]
 
 
 class Pooling(StrEnum):
@@ -66,6 +66,15 @@ def pooled_features(features: Floats2d, tokenised: TokenisedTexts) -> Floats2d:
     pooled = np.zeros((tokenised.texts, tokenised.field_count, features.shape[1]), dtype=np.float32)
     pooled[texts, fields] = np.add.reduceat(features, firsts) / counts[:, None] if len(firsts) else 0.0
     return pooled.reshape(tokenised.texts, -1)
+
+
+def text_vectors(features: Floats2d, tokenised: TokenisedTexts) -> Floats2d:
+    """One vector of length 1 per text, shape (N, fields * D), from those of its pieces."""
+    if tokenised.is_plain:
+        return features
+    means = pooled_features(features, tokenised)
+    scaled: Floats2d = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    return scaled
 
 
 def piece_logits(weight: Floats2d, features: Floats2d, tokenised: TokenisedTexts) -> Floats2d:

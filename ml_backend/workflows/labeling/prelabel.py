@@ -61,6 +61,7 @@ def push_missing(
 ) -> int:
     """Push predictions to the unlabeled tasks that lack one of this version; held-out tasks and audits get a blind one.
 
+    How well the texts fit the labels is kept beside that, where the version can tell; blind ones are not looked at.
     Only controls of the current label config are answered. Tasks are read, predicted and pushed at the same time, in
     constant memory however many there are. The first error ends all three and is raised here. Safe to repeat: existing
     predictions are left alone, so an interrupted push continues where it stopped.
@@ -100,8 +101,12 @@ def push_missing(
         for batch in batches:
             blind = are_blind(services, project, plan, batch)
             labels_off = services.options.feedback.labels_off
-            predictions = prelabel(batch, predictor, plan, blind, labels_off=labels_off).predictions
-            ready += [(task.id, _part(prediction, names)) for task, prediction in zip(batch, predictions, strict=True)]
+            made = prelabel(batch, predictor, plan, blind, labels_off=labels_off, with_fit=True)
+            pairs = zip(batch, made.predictions, strict=True)
+            ready += [(task.id, _part(prediction, names)) for task, prediction in pairs]
+            # Before they are pushed: tasks that hold a prediction of the version do not come by here again.
+            fits = {task.id: fit for task, fit in zip(batch, made.fits, strict=True) if fit is not None}
+            services.database.fits.put(project.id, version, fits)
             progress.predicted += len(batch)
             progress.report()
             if len(ready) >= sizes.pushed:

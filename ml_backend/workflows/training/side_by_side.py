@@ -72,6 +72,10 @@ class Remembering:
                 self._on_texts(len(self._known))
         return [self._known[text] for text in texts]
 
+    def predict_with_fit(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
+        """As the predictor answers; these answers are not remembered."""
+        return self._predictor.predict_with_fit(texts)
+
     def language_model(self, control: str) -> "LanguageModel | None":
         """The model that writes the responses to a control, where the predictor can hand it out."""
         give = getattr(self._predictor, "language_model", None)

@@ -84,6 +84,10 @@ def fill(database: Database) -> None:
             {"id": 6, "project_id": 7, "task_id": 5, "strategy": "margin", "reason": "é", "priority": 0.1 + 0.2}
             | {"selected_by": "active", "selected_at": MOMENT, "ended_at": None}
         ],
+        "fits": [
+            {"project_id": 7, "task_id": 5, "version": "a-7-v1", "fit": 0.025, "first_fit": 0.1 + 0.2}
+            | {"first_seen_at": MOMENT}
+        ],
         "certificates": [
             {"id": 4, "project_id": 7, "version": "a-7-v1", "fingerprint": "f", "snapshot_id": "s", "threshold": 0.9}
             | {"limit": 0.02, "delta": 0.0325, "rows": 200, "loss": 0.0, "share": 0.5, "audit_share": 0.05}

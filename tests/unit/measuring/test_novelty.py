@@ -53,3 +53,23 @@ def test_fewer_rows_than_dimensions_still_tell_something() -> None:
 
     known, other = (novelty.scores(texts(np.repeat(labels, 50))) for labels in (np.arange(6), np.arange(6, 8)))
     assert (other[:, None] > known).mean() > 0.8
+
+
+def test_p_values_of_known_texts_are_spread_evenly_and_those_of_others_are_small(novelty: Novelty) -> None:
+    known, other = (novelty.p_values(texts(np.repeat(labels, 200))) for labels in (np.arange(6), np.arange(6, 8)))
+
+    for share in (0.05, 0.25, 0.5):
+        assert (known <= share).mean() == pytest.approx(share, abs=0.08)
+    assert (other <= 0.05).mean() > 0.7
+    assert (other.min(), known.max()) == (1 / 121, pytest.approx(1.0, abs=0.02))
+
+
+def test_a_p_value_counts_the_held_out_rows_that_score_at_least_as_high() -> None:
+    codes = np.repeat(np.arange(6), 10)
+    held_out, some = texts(codes), texts(np.arange(40) % 8)
+    novelty = Novelty(texts(codes), codes, held_out)
+
+    of_held_out, scores = novelty.scores(held_out), novelty.scores(some)
+
+    counts = (of_held_out[None, :] >= scores[:, None]).sum(axis=1)
+    np.testing.assert_allclose(novelty.p_values(some), (1 + counts) / 61)

@@ -10,6 +10,7 @@ from ml_backend.domain.model import Method
 from ml_backend.errors import BundleError
 from ml_backend.models.bundle.bundle import Bundle, TrainedPart, read_bundle, write_bundle
 from ml_backend.models.bundle.head import Head
+from ml_backend.models.bundle.known_texts import KnownTexts
 from ml_backend.models.decoders.base import decoder_of
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
@@ -64,6 +65,27 @@ def test_a_bundle_reads_back_as_it_was_written(bundle: Bundle) -> None:
 def test_a_part_without_adapter_and_weights_says_so(bundle: Bundle) -> None:
     assert [bundle.adapter(position) is None for position in range(3)] == [False, True, True]
     assert [bundle.weights(position) is None for position in range(3)] == [True, True, False]
+
+
+def test_known_texts_come_back_in_half_precision_and_damaged_ones_are_refused(bundle: Bundle, tmp_path: Path) -> None:
+    vectors = np.random.default_rng(1).normal(size=(9, 4)).astype(np.float32)
+    known = KnownTexts(vectors[:6], np.arange(6), vectors[6:])
+    known.write(tmp_path)
+
+    again = KnownTexts.read(tmp_path)
+
+    assert bundle.known_texts(0) is None
+    assert again is not None
+    np.testing.assert_array_equal(again.codes, known.codes)
+    for name in ("vectors", "held_out"):
+        np.testing.assert_allclose(getattr(again, name), getattr(known, name), rtol=1e-3)
+    for wrong in (replace(known, codes=np.arange(5)), replace(known, held_out=vectors[:, :3])):
+        wrong.write(tmp_path)
+        with pytest.raises(BundleError, match=r"holds vectors \(6, 4\), codes"):
+            KnownTexts.read(tmp_path)
+    (tmp_path / "known_texts.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(BundleError, match="does not hold vectors of known texts"):
+        KnownTexts.read(tmp_path)
 
 
 @pytest.mark.parametrize("decoder", [SOFTMAX, SIGMOID, TAGS])

@@ -1,11 +1,15 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ml_backend.domain.example import Span
+from ml_backend.domain.model import ScoredTarget
+from ml_backend.measuring.novelty import Novelty
 from ml_backend.models.bundle.bundle import TrainedPart, read_bundle
+from ml_backend.models.bundle.known_texts import KnownTexts
 from ml_backend.models.decoders.base import Decoder
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
@@ -80,6 +84,34 @@ def test_every_control_has_its_answer_to_every_text(make: Callable[..., BundlePr
         assert set(found["mood"].target) <= {"angry", "late"}
         assert all(isinstance(span, Span) for span in found["people"].target)
         assert set(found["people"].scores) == set(found["people"].target)
+
+
+def test_fits_come_with_the_same_answers_where_the_version_knows_texts(
+    make: Callable[..., BundlePredictor], base: str, tmp_path: Path
+) -> None:
+    without, encoder, rng = make(), TextEncoder.load(base), np.random.default_rng(1)
+    texts = [
+        " ".join(rng.choice(["card", "cash", "refund", "late", "bank", "transfer", "a", "b", "c"], 5))
+        for _ in range(90)
+    ]
+    vectors = encoder.embed(texts)
+    known = KnownTexts(vectors[:40], np.arange(40) % 3, vectors[40:80])
+    part = written_part(tmp_path / "part", random_head(3, encoder.width), SoftmaxDecoder(labels=LABELS))
+    known.write(part.folder)
+    knowing = BundlePredictor(written_bundle(tmp_path / "knowing", base, part, version="tickets-1-v3").path)
+
+    answers = knowing.predict_with_fit([*texts[80:], ""])
+
+    assert answers.pop() is None
+    found = np.array([answer["intent"].fit for answer in answers if answer], dtype=np.float64)
+    fits = Novelty(known.vectors, known.codes, known.held_out).p_values(vectors[80:])
+    np.testing.assert_allclose(found, fits, atol=2.5 / 41)
+    assert without_fit(answers) == knowing.predict(texts[80:])
+    assert [answer and answer["intent"].fit for answer in without.predict_with_fit(TEXTS)] == [None] * 4
+
+
+def without_fit(answers: Sequence[Mapping[str, ScoredTarget] | None]) -> list[Mapping[str, ScoredTarget] | None]:
+    return [answer and {name: replace(each, fit=None) for name, each in answer.items()} for answer in answers]
 
 
 def test_an_empty_text_has_no_answer_and_keeps_its_place(make: Callable[..., BundlePredictor]) -> None:

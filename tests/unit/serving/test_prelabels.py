@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -44,6 +45,9 @@ class Answering:
 
     def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
         return [self._answers if text.strip() else None for text in texts]
+
+    def predict_with_fit(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
+        return self.predict(texts)
 
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float | None:
         self.unasked.append(frozenset(unasked))
@@ -157,3 +161,29 @@ def test_an_answer_with_a_label_that_is_switched_off_is_not_shown_and_keeps_its_
     assert (hidden.predictions[0].result, hidden.predictions[0].score) == ((), shown.predictions[0].score)
     assert hidden.empty == {"switched_off": 1}
     assert len(shown.predictions[0].result) == 2
+
+
+@pytest.mark.parametrize(
+    ("fits", "joint"),
+    [({}, None), ({"topic": 0.03}, 0.03), ({"topic": 0.03, "tags": 0.2}, 0.06), ({"topic": 0.9, "tags": 0.7}, 1.0)],
+)
+def test_the_fit_of_a_task_is_the_least_one_times_their_number(fits: Mapping[str, float], joint: float | None) -> None:
+    answers = {"topic": LOGIN, "tags": URGENT, "spans": ANNA}
+    answering = Answering({name: replace(answer, fit=fits.get(name)) for name, answer in answers.items()})
+    tasks = [Task(number, {"text": text}) for number, text in enumerate(("Anna is here", "", "Anna"))]
+
+    found = prelabel(tasks, answering, PLAN, [False, False, True], with_fit=True)
+
+    assert found.fits == (pytest.approx(joint), None, None)
+
+
+def test_controls_that_are_not_asked_say_nothing_about_the_fit() -> None:
+    answers = {
+        "theme": ScoredTarget("Car", 0.9, {}, fit=0.2),
+        "car": ScoredTarget("bus", 0.9, {}, fit=0.3),
+        "fruit": ScoredTarget("pear", 0.9, {}, fit=0.01),
+    }
+
+    found = prelabel([Task(1, {"text": "a bus"})], Answering(answers), THEMES, None, with_fit=True)
+
+    assert found.fits == (pytest.approx(0.4),)

@@ -67,6 +67,18 @@ def test_an_interrupted_push_goes_on_where_it_stopped_and_a_whole_one_is_not_mad
     assert services.studio.prediction_counts(project.id) == {"m1": 4}
 
 
+def test_fits_are_kept_of_tasks_that_are_not_held_out_even_where_the_push_fails(
+    services: Services, project: Project
+) -> None:
+    fits = {TRAIN[0]: 0.01, TRAIN[1]: 0.6, TEST: 0.01}
+    services.studio.refusals["push_predictions"] = StudioUnreachable("away")
+
+    with pytest.raises(StudioUnreachable):
+        push_missing(services, project, FakePredictor("m1", {}, "Billing", fits=fits))
+
+    assert [(each.task_id, each.fit) for each in services.database.fits.history(project.id)] == [(1, 0.01), (2, 0.6)]
+
+
 TONE = """<Choices name="tone" toName="text" choice="single"><Choice value="calm"/><Choice value="angry"/></Choices>"""
 TOPICS = (
     """<Choices name="topics" toName="text" choice="multiple"><Choice value="calm"/><Choice value="x"/></Choices>"""

@@ -1,0 +1,58 @@
+"""The rows of one control's head, as its models read them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...domain.example import Target
+from ..rows.data import TrainingData
+from .long_rows import SPREAD_SHARE, most_telling
+from .trainer import Trainer
+
+__all__ = ["HeadRows"]
+
+CHECKED_ROWS, CHECKED_TOKENS = 32, 32768
+
+
+class HeadRows:
+    """Rows of one control as its models read them, by an objective that was prepared for them.
+
+    Attributes:
+        learned: train rows, then descriptions; a tuned model learns from them.
+        sampled: the ones of them that the regression learns from: all, or as many as fit into memory. Where texts have
+            many pieces, the tuned model learns from these as well, since their features say which pieces tell most.
+        described: how many descriptions there are, at the end of both.
+        trained: what a tuned model reads of the rows, up to which pieces of long texts it reads.
+        read_share: work of reading a row once, as a multiple of the work of reading what a tuned model learns of it.
+        left_out: a sentence on rows that nothing learns from, because their pieces do not fit into memory; "" if none.
+        checked_texts: train texts, spread over all of them, that a bundle is checked with; tokenised, `checked`.
+    """
+
+    def __init__(self, data: TrainingData, trainer: Trainer) -> None:
+        encoder, objective, settings = trainer.encoder, trainer.objective, trainer.settings
+        self.learned = learned = objective.encode(encoder, data.learned(settings.description_weight))
+        self.validation = objective.encode(encoder, data.validation)
+        self.described = described = len(learned) - len(data.train)
+        positions = objective.sample_for_regression(learned, np.random.default_rng(settings.seed), kept=described)
+        self.sampled = learned if len(positions) == len(learned) else learned.take(positions)
+        self.trained, self.read_share, self.left_out = learned.tokenised, 1.0, ""
+        if self.sampled.tokenised.has_windows:
+            if len(self.sampled) < len(learned):
+                rows = f"{len(self.sampled) - described} of {len(data.train)} train rows were learned from"
+                self.left_out = f"{rows}, drawn at random: the sentences of more long texts do not fit into memory"
+            self.learned = self.sampled
+            tokenised = self.sampled.tokenised
+            self.trained = tokenised.with_sequences(
+                most_telling(tokenised, None, encoder.max_length_tokens // SPREAD_SHARE)
+            )
+            self.read_share = tokenised.tokens / self.trained.tokens
+        spread = range(0, len(data.train), -(-len(data.train) // CHECKED_ROWS))
+        tokens = np.cumsum([learned.tokenised.take([i]).tokens for i in spread])
+        checked = spread[: max(1, int((tokens <= CHECKED_TOKENS).sum()))]
+        self.checked_texts = tuple(data.train.texts[i] for i in checked)
+        self.checked = learned.tokenised.take(checked)
+
+    @property
+    def targets(self) -> Sequence[Target]:
+        """People's answers to the train rows among the sampled ones, which come first."""
+        return self.sampled.rows.targets[: len(self.sampled) - self.described]

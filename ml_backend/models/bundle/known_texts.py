@@ -1,0 +1,69 @@
+"""The vectors of texts that a part knows, so that others can be compared with them: `known_texts.safetensors`.
+
+It holds `vectors` (N, D) and `held_out` (V, D) in half precision, and `codes` (N,).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...arrays import Floats2d, Ints
+from ...errors import BundleError
+
+__all__ = ["KnownTexts"]
+
+FILE_NAME = "known_texts.safetensors"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownTexts:
+    """The vectors of texts that a part has labels of, each of length 1; see `text_vectors`.
+
+    Attributes:
+        vectors: of train rows, shape (N, D).
+        codes: a number for the label of each of them, shape (N,).
+        held_out: of rows that it was not trained on, shape (V, D).
+    """
+
+    vectors: Floats2d
+    codes: Ints
+    held_out: Floats2d
+
+    def write(self, folder: Path) -> None:
+        """Write the vectors into a part's folder."""
+        from safetensors.numpy import save_file
+
+        tensors: dict[str, npt.NDArray[Any]] = {
+            "vectors": self.vectors.astype(np.float16),
+            "codes": self.codes.astype(np.int32),
+            "held_out": self.held_out.astype(np.float16),
+        }
+        save_file(tensors, folder / FILE_NAME)
+
+    @classmethod
+    def read(cls, folder: Path) -> "KnownTexts | None":
+        """Read the vectors in a part's folder; None where it keeps none.
+
+        Raises:
+            BundleError: they cannot be read.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        file = folder / FILE_NAME
+        if not file.is_file():
+            return None
+        try:
+            tensors = load_file(file)
+            vectors, codes, held_out = tensors["vectors"], tensors["codes"], tensors["held_out"]
+        except (SafetensorError, KeyError, OSError) as error:
+            raise BundleError(f"{file} does not hold vectors of known texts: {error}; train again") from error
+        if vectors.ndim != 2 or codes.shape != vectors.shape[:1] or held_out.shape[1:] != vectors.shape[1:]:
+            raise BundleError(
+                f"{file} holds vectors {vectors.shape}, codes {codes.shape} and held-out vectors {held_out.shape}; "
+                "wanted a code per vector, and vectors of one length; train again"
+            )
+        return cls(vectors.astype(np.float32), codes.astype(np.int64), held_out.astype(np.float32))

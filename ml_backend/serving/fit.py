@@ -1,0 +1,49 @@
+"""Answers that also say how well texts fit the labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ..domain.model import ScoredTarget
+from ..models.bundle.bundle import Bundle
+from ..models.text.classifier import TextClassifier
+
+if TYPE_CHECKING:
+    from ..measuring.novelty import Novelty
+
+__all__ = ["FittingClassifier"]
+
+
+@dataclass(frozen=True, eq=False)
+class FittingClassifier:
+    """The model of a bundle's part, with what compares texts with those that it knows; that is read when first needed.
+
+    Attributes:
+        position: of the part.
+    """
+
+    model: TextClassifier
+    bundle: Bundle
+    position: int
+
+    def answers(self, texts: Sequence[str]) -> list[ScoredTarget]:
+        """One answer per text, in order, each with its `fit` where the version can tell it.
+
+        Raises:
+            BundleError: what compares texts cannot be read.
+        """
+        if self._novelty is None:
+            return self.model.answers(texts)
+        answers, vectors = self.model.answers_and_vectors(texts)
+        fits = self._novelty.p_values(vectors).tolist()
+        return [replace(answer, fit=fit) for answer, fit in zip(answers, fits, strict=True)]
+
+    @cached_property
+    def _novelty(self) -> "Novelty | None":
+        known = self.bundle.known_texts(self.position)
+        if known is None:
+            return None
+        from ..measuring.novelty import Novelty
+
+        return Novelty(known.vectors, known.codes, known.held_out)

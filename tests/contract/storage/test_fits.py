@@ -1,0 +1,26 @@
+from ml_backend.domain.fit import FirstFit, TaskFit
+from ml_backend.storage.database import Database
+from tests.fakes import FakeClock
+
+
+def test_a_task_keeps_its_first_fit_and_the_newest_one(database: Database, clock: FakeClock) -> None:
+    first, later = clock.now, 3600
+    database.fits.put(7, "a-7-v1", {5: 0.04, 6: 0.5, 2**40: 0.01})
+    database.fits.put(8, "b-8-v1", {5: 0.03})
+    clock.advance(later)
+    database.fits.put(7, "a-7-v2", {5: 0.6, 6: 0.05, 9: 0.02})
+    database.fits.put(7, "a-7-v2", {})
+
+    assert database.fits.unfit(7) == [
+        TaskFit(2**40, "a-7-v1", 0.01),
+        TaskFit(9, "a-7-v2", 0.02),
+        TaskFit(6, "a-7-v2", 0.05),
+    ]
+    new = FirstFit(9, 0.02, clock.now)
+    assert database.fits.history(7) == [
+        FirstFit(5, 0.04, first),
+        FirstFit(6, 0.5, first),
+        FirstFit(2**40, 0.01, first),
+        new,
+    ]
+    assert database.fits.history(7, since=first) == [new]

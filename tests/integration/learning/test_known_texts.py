@@ -1,0 +1,67 @@
+"""What trainings keep to tell texts that fit no label."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_backend.domain.model import Method
+from ml_backend.learning.classification import known_texts as module
+from ml_backend.learning.classification.known_texts import spread_over_labels
+from ml_backend.models.bundle.bundle import read_bundle
+from ml_backend.models.graphs.store import GraphStore
+from ml_backend.models.text.classifier import TextClassifier
+from tests.integration.learning.test_budget import ticking
+from tests.integration.learning.trials import Trial
+from tests.unit.learning.builders import FAST, keyword_data, topic_data
+
+
+@pytest.mark.parametrize("method", [Method.REGRESSION, Method.LORA, Method.FULL])
+@pytest.mark.parametrize("with_graphs", [True, False])
+def test_a_version_keeps_its_rows_the_way_that_its_head_reads_them(
+    trial: Trial, method: Method, with_graphs: bool, tmp_path: Path
+) -> None:
+    data = keyword_data(12, 8)
+    graphs = GraphStore(tmp_path / "graphs") if with_graphs else None
+
+    trial.train(data, settings=replace(FAST, method=method), graphs=graphs)
+
+    bundle = read_bundle(trial.out)
+    classifier, known = TextClassifier.load(bundle, 0), bundle.known_texts(0)
+    assert known is not None
+    for texts, kept in ((data.train.texts, known.vectors), (data.validation.texts, known.held_out)):
+        _, vectors = classifier.answers_and_vectors(texts)
+        best = (kept @ vectors.T).max(axis=1)
+        assert len(kept) == len(texts)
+        np.testing.assert_allclose(best, 1.0, atol=0.02)
+    assert np.bincount(known.codes).tolist() == [12, 12, 12]
+
+
+def test_too_few_validation_rows_or_another_kind_keep_nothing(trial: Trial, tmp_path: Path) -> None:
+    settings = replace(FAST, method=Method.REGRESSION)
+    trial.train(keyword_data(12, 6), topic_data("tags", 24, 24), settings=settings)
+
+    assert [read_bundle(trial.out).known_texts(position) for position in (0, 1)] == [None, None]
+
+
+def test_a_budget_that_is_used_up_keeps_fewer_train_rows(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TEXTS_AT_ONCE", 10)
+    settings = replace(FAST, method=Method.LORA, budget_min=3.0)
+
+    trial.train(keyword_data(12, 8), settings=settings, deadline=ticking(1000.0))
+
+    known = read_bundle(trial.out).known_texts(0)
+    assert known is not None
+    assert (len(known.vectors), len(known.codes), len(known.held_out)) == (10, 10, 24)
+
+
+def test_every_beginning_of_the_order_holds_each_label_in_proportion() -> None:
+    codes = np.repeat(np.arange(3), [600, 300, 30])
+
+    order = spread_over_labels(codes, np.random.default_rng(1))
+
+    assert sorted(order.tolist()) == list(range(930))
+    for size in (31, 93, 310):
+        shares = np.bincount(codes[order[:size]], minlength=3) / size
+        np.testing.assert_allclose(shares, np.array([600, 300, 30]) / 930, atol=0.04)
