@@ -57,9 +57,9 @@ class KeptCertificate:
     def promise(self) -> str:
         """The promise in words, with what it rests on."""
         return (
-            f"{self.version}: answers of confidence {self.threshold or 1:.4f} or more are wrong in at most "
-            f"{self.limit:.1%}, with {1 - self.delta:.1%} confidence ({self.rows} blind test rows, {self.loss:.2%} of "
-            f"them wrong; {self.share:.0%} of all)"
+            f"{self.version}: answers of confidence {self.threshold or 1:.4f} or more to texts that fit a label are "
+            f"wrong in at most {self.limit:.1%}, with {1 - self.delta:.1%} confidence ({self.rows} blind test "
+            f"rows, {self.loss:.2%} of them wrong; {self.share:.0%} of all)"
         )
 
 

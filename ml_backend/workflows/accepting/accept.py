@@ -13,6 +13,7 @@ from ...batches import in_batches
 from ...domain.acceptance import Acceptance, KeptCertificate
 from ...domain.annotation import Prediction, Task
 from ...domain.example import Target
+from ...domain.fit import fits_no_label
 from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...domain.snapshot import text_digest
@@ -42,6 +43,7 @@ class AcceptedTasks:
         audits: tasks that are left to people, without a hint.
         labeled_meanwhile: tasks that people had answered or skipped before the annotation was made; theirs stands.
         outdated: tasks whose prediction in Label Studio is not what the version answers; they are left to people.
+        unfit: tasks whose text fits none of the labels; they are left to people, too.
         looked_at: unlabeled tasks that were read.
     """
 
@@ -49,6 +51,7 @@ class AcceptedTasks:
     audits: int = 0
     labeled_meanwhile: int = 0
     outdated: int = 0
+    unfit: int = 0
     looked_at: int = 0
 
 
@@ -83,9 +86,10 @@ def _accept_by(
     """Accept what this certificate covers, as long as it is in force."""
     total = services.studio.prediction_counts(project.id).get(certificate.version, 0)
 
-    def on_read(task_count: int, outdated: int) -> None:
+    def on_read(task_count: int, outdated: int, unfit: int) -> None:
         outcome.looked_at += task_count
         outcome.outdated += outdated
+        outcome.unfit += unfit
         done = f"accepted {outcome.accepted} answers, left {outcome.audits} to people"
         report(Progress(outcome.looked_at / max(total, outcome.looked_at), STAGE, done))
 
@@ -157,13 +161,14 @@ class _Coverage:
                 f"`labelloop doctor {project.id}` says why"
             )
 
-    def waiting(self, on_read: Callable[[int, int], None]) -> Iterator[tuple[Task, Acceptance]]:
+    def waiting(self, on_read: Callable[[int, int, int], None]) -> Iterator[tuple[Task, Acceptance]]:
         """Yield tasks whose answer is to be accepted or audited, without those that were covered before.
 
         An audit whose prediction can still be seen comes again, since the work stopped before it was hidden.
 
         Args:
-            on_read: called with how many tasks were read since the last call, and how many predictions are outdated.
+            on_read: called with how many tasks were read since the last call, how many predictions are outdated, and
+                how many texts fit no label.
         """
         certificate = self._certificate
         covered = self._services.database.acceptances.covered(certificate.id, certificate.version, self._project.id)
@@ -177,10 +182,10 @@ class _Coverage:
             ]
             hidden = [(task, covered[task.id]) for task, _ in sure if self._is_audit(covered.get(task.id))]
             fresh = [(task, prediction) for task, prediction in sure if task.id not in covered]
-            confirmed = self._confirmed(fresh)
+            confirmed, unfit = self._confirmed(fresh)
             yield from hidden
             yield from ((task, self._acceptance(task, prediction)) for task, prediction in confirmed)
-            on_read(len(batch), len(fresh) - len(confirmed))
+            on_read(len(batch), len(fresh) - len(confirmed) - unfit, unfit)
 
     def hide(self, tasks: Sequence[Task]) -> None:
         """Let annotators see no prediction of tasks: a blind one takes the place of all that Label Studio holds."""
@@ -195,19 +200,22 @@ class _Coverage:
         """True for an audit of this certificate."""
         return known is not None and known.is_audit and known.certificate_id == self._certificate.id
 
-    def _confirmed(self, stored: Sequence[tuple[Task, Prediction]]) -> list[tuple[Task, Prediction]]:
-        """Return the predictions that are what the version answers, and as sure as they have to be.
+    def _confirmed(self, stored: Sequence[tuple[Task, Prediction]]) -> tuple[list[tuple[Task, Prediction]], int]:
+        """Return the predictions that are to be accepted, and how many are not since their text fits no label.
 
-        Others are of a text that has changed since, or somebody made them up.
+        They are what the version answers, and as sure as they have to be. Others are of a text that has changed since,
+        or somebody made them up.
         """
         tasks = [task for task, _ in stored]
         labels_off = self._services.options.feedback.labels_off
-        answers = prelabel(tasks, self._predictor, self._plan, None, labels_off=labels_off).predictions
-        return [
-            (task, answer)
-            for (task, prediction), answer in zip(stored, answers, strict=True)
+        made = prelabel(tasks, self._predictor, self._plan, None, labels_off=labels_off, with_fit=True)
+        confirmed = [
+            (task, answer, fit)
+            for (task, prediction), answer, fit in zip(stored, made.predictions, made.fits, strict=True)
             if self._is_sure(task, answer) and self._targets(task, answer) == self._targets(task, prediction)
         ]
+        fitting = [(task, answer) for task, answer, fit in confirmed if not fits_no_label(fit)]
+        return fitting, len(confirmed) - len(fitting)
 
     def _targets(self, task: Task, prediction: Prediction) -> dict[str, Target]:
         return given_targets(self._plan, self._plan.text(task.data), prediction.result)

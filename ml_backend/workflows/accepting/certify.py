@@ -9,6 +9,7 @@ from ...batches import in_batches
 from ...domain.acceptance import KeptCertificate
 from ...domain.annotation import Prediction, Task
 from ...domain.example import Row, SelectedBy, Target
+from ...domain.fit import fits_no_label
 from ...domain.model import LIFETIME_ERROR, ModelVersion
 from ...domain.object_tag import ObjectTag
 from ...domain.project import Project
@@ -212,15 +213,20 @@ class Certifier:
 
         Returns:
             Its confidence in each answer that could be accepted, shape (N,), and whether any control's answer is not
-            the truth, shape (N,).
+            the truth, shape (N,). Rows whose text fits no label are left out, as such tasks are: which ones these are,
+            the version alone decides, whose train and validation rows it was made of.
         """
         import numpy as np
 
         plan = self._plan
         tasks = [Task(row.task_id, _task_data(plan, row)) for row in rows]
         labels_off = self._services.options.feedback.labels_off
-        predictions = prelabel(tasks, self._predictor, plan, None, labels_off=labels_off).predictions
-        pairs = [pair for pair in zip(rows, predictions, strict=True) if is_acceptable(plan, pair[0].text, pair[1])]
+        made = prelabel(tasks, self._predictor, plan, None, labels_off=labels_off, with_fit=True)
+        pairs = [
+            (row, prediction)
+            for row, prediction, fit in zip(rows, made.predictions, made.fits, strict=True)
+            if not fits_no_label(fit) and is_acceptable(plan, row.text, prediction)
+        ]
         scores = [each.score for _, each in pairs]
         is_wrong = [given_targets(plan, row.text, each.result) != row.targets for row, each in pairs]
         return np.array(scores, dtype=np.float64), np.array(is_wrong, dtype=np.bool_)
@@ -228,16 +234,19 @@ class Certifier:
     def _waiting(self) -> tuple[int, list[float]]:
         """Return how many train tasks are unlabeled, and the confidence in answers to them that could be accepted."""
         count, scores = 0, []
+        unfit = {each.task_id for each in self._services.database.fits.unfit(self._project.id)}
         plan = plan_of(self._project)
         waiting = self._services.studio.unlabeled_tasks(self._project.id, self._champion.name)
         for batch in in_batches(waiting, TASKS_AT_ONCE):
             texts = [plan.text(task.data) for task, _ in batch]
             splits = splits_of(self._services, self._project, texts)
-            for (_, stored), text, split in zip(batch, texts, splits, strict=True):
+            for (task, stored), text, split in zip(batch, texts, splits, strict=True):
                 if split.is_held_out:
                     continue
                 count += 1
-                if stored is not None and stored.score is not None and is_acceptable(plan, text, stored):
+                if stored is None or stored.score is None or task.id in unfit:
+                    continue
+                if is_acceptable(plan, text, stored):
                     scores.append(stored.score)
         return count, scores
 

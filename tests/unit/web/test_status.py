@@ -113,7 +113,8 @@ def test_the_newest_certificate_is_shown_with_what_it_accepted_and_why_it_ended(
     certificate = services.database.certificates.add(certificate_of(project.id))
     services.database.acceptances.intend([acceptance_of(certificate, task_id) for task_id in (5, 6, 7)])
     services.database.acceptances.settle(certificate.id, {5: 11, 6: 12, 7: None})
-    assert "2 answers accepted. a-7-v1: answers of confidence 0.9000 or more are wrong in at most 2.0%" in page(client)
+    promise = "a-7-v1: answers of confidence 0.9000 or more to texts that fit a label are wrong in at most 2.0%"
+    assert f"2 answers accepted. {promise}" in page(client)
 
     services.database.certificates.end(certificate, EVIL)
     services.database.certificates.add(replace(certificate_of(project.id), threshold=None))

@@ -81,12 +81,15 @@ class Certifiable:
         return [each.task_id for each in found]
 
 
-def certifiable(services: Services, *, test_rows: int = 190, wrong: int = 0, unseen: int = 0) -> Certifiable:
+def certifiable(
+    services: Services, *, test_rows: int = 190, wrong: int = 0, unseen: int = 0, unfit: int = 0
+) -> Certifiable:
     """Such a project; its champion answers every text with the same label.
 
     Args:
         wrong: so many test rows have another label.
         unseen: of so many test rows labelloop did not see the label being given.
+        unfit: so many test rows, the wrong ones first, and as many unlabeled train tasks fit no label.
     """
     validation, test = texts_in(Split.VALIDATION, 40), texts_in(Split.TEST, test_rows + 3)
     train = texts_in(Split.TRAIN, 65)
@@ -94,7 +97,8 @@ def certifiable(services: Services, *, test_rows: int = 190, wrong: int = 0, uns
     project = add_project(services, [*labeled, *train[5:], *test[test_rows:]])
     champion = add_version(services, project, LABEL, SCORE)
     answers = dict.fromkeys(test[:wrong], "Billing") | {"": "Billing"}
-    champion_answers = FakePredictor(champion.name, answers, LABEL, SCORE)
+    fits = dict.fromkeys([*test[:unfit], *train[5 : 5 + unfit]], 0.05)
+    champion_answers = FakePredictor(champion.name, answers, LABEL, SCORE, fits=fits)
     services.load_predictor.put(champion.path, champion_answers)
     services.versions.serve(champion.name)
     waiting = range(len(labeled) + 1, len(labeled) + 61)

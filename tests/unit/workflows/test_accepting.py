@@ -129,6 +129,20 @@ def test_a_prediction_that_is_not_the_version_s_answer_is_left_to_people(case: C
     assert not {forged, outdated} & {*case.accepted(), *case.audits()}
 
 
+def test_texts_that_fit_no_label_are_neither_promised_nor_accepted(services: Services) -> None:
+    case = certifiable(services, wrong=3, unfit=3)
+
+    (forecast, *_) = Certifier(services, case.project).plan([0.05]).forecasts
+    certificate = case.certify()
+    result = case.accept().result
+
+    assert forecast.tasks == 57
+    assert (certificate.threshold, certificate.rows, certificate.loss) == (0.9995, 187, 0.0)
+    assert certificate.share == pytest.approx(187 / 190)
+    assert (result["unfit"], result["outdated"]) == (3, 0)
+    assert {*case.accepted(), *case.audits()} == set(case.waiting[3:])
+
+
 def test_audits_are_answered_blind_while_the_certificate_is_in_force(case: Certifiable) -> None:
     certificate = case.certify()
     case.accept()
