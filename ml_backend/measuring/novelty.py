@@ -15,7 +15,7 @@ import numpy as np
 
 from ..arrays import AnyFloats, Floats, Floats2d, Ints
 
-__all__ = ["Novelty"]
+__all__ = ["Novelty", "p_values"]
 
 RIVAL = 0.4
 """The weight of the nearest row of another label. Anything from .2 to .7 is about as good."""
@@ -41,19 +41,15 @@ class Novelty:
         self._of_all = _Gaussian(centre, vectors - centre)
         signs = self._signs(held_out)
         self._means, self._spreads = signs.mean(axis=0), np.maximum(signs.std(axis=0), 1e-12)
-        self._held_out = np.sort(self._summed(signs))
+        self._held_out = self._summed(signs)
 
     def scores(self, vectors: Floats2d) -> Floats:
         """Scores of texts by their vectors, shape (M, D) to (M,)."""
         return self._summed(self._signs(vectors))
 
     def p_values(self, vectors: Floats2d) -> Floats:
-        """Per text the share of held-out rows, itself among them, that score at least as high, shape (M, D) to (M,).
-
-        They are from 1 / (V + 1) to 1. Of texts like the held-out rows, a share of at most p has one of p or less.
-        """
-        lower = np.searchsorted(self._held_out, self.scores(vectors))
-        return np.asarray((1 + len(self._held_out) - lower) / (1 + len(self._held_out)), dtype=np.float64)
+        """P-values of texts by their vectors, shape (M, D) to (M,); see `p_values`."""
+        return p_values(self.scores(vectors), self._held_out)
 
     def _summed(self, signs: Floats) -> Floats:
         return np.asarray(((signs - self._means) / self._spreads).sum(axis=1), dtype=np.float64)
@@ -68,6 +64,19 @@ class Novelty:
             relative = self._of_label.distances(some) - self._of_all.distances(some)
             signs.append(np.stack([RIVAL * rival - best, relative], axis=1))
         return np.concatenate(signs)
+
+
+def p_values(scores: AnyFloats, held_out: AnyFloats) -> Floats:
+    """Per text the share of held-out rows, itself among them, that score at least as high, shape (M,).
+
+    They are from 1 / (V + 1) to 1. Of texts like the held-out rows, a share of at most p has one of p or less.
+
+    Args:
+        scores: the higher, the less a text fits, shape (M,).
+        held_out: scores of rows that the model was not trained on, shape (V,).
+    """
+    lower = np.searchsorted(np.sort(held_out), scores)
+    return np.asarray((1 + len(held_out) - lower) / (1 + len(held_out)), dtype=np.float64)
 
 
 class _Gaussian:

@@ -35,7 +35,7 @@ from .plan import Plan
 from .settings import TrainingSettings
 from .trainer import Trainer
 
-__all__ = ["HeadTraining"]
+__all__ = ["HeadTraining", "TrainedHead"]
 
 TIMED_TEXTS = 256
 VALIDATION_CONFIDENCE, FOLDS_CONFIDENCE = 0.5, 0.9
@@ -72,6 +72,7 @@ class HeadTraining:
         TRAIN: names the train rows among `features`.
         VALIDATION: names the validation rows there, and the metrics on them among `evaluations`.
         CROSS_VALIDATION: names the metrics on the folds.
+        settings: as given.
         rows: what is learned from and scored.
         features: of rows by the frozen encoder; there once the best model is.
     """
@@ -86,7 +87,7 @@ class HeadTraining:
         self.objective: Objective = Objective.of(data.head, data.labels)
         self.objective.prepare(encoder, data.train)
         described = len(data.learned(settings.description_weight)) - len(data.train)
-        self._settings, self._context = settings, context
+        self.settings, self._context = settings, context
         self._trainer = Trainer.for_rows(encoder, self.objective, settings, len(data.train) + described)
         self.rows = HeadRows(data, self._trainer)
         self._plan = Plan.of(
@@ -108,11 +109,11 @@ class HeadTraining:
         Raises:
             TrainingError: this base model cannot be tuned, or its loss is not finite.
         """
-        method = self._settings.method
+        method = self.settings.method
         self.features = self._features()
         features = self.features[HeadTraining.TRAIN]
         self.objective.settle_pooling(
-            features, self.rows.sampled, c=self._trainer.hyperparameters.regression_c, seed=self._settings.seed
+            features, self.rows.sampled, c=self._trainer.hyperparameters.regression_c, seed=self.settings.seed
         )
         is_told_by_one = method is Method.AUTO and self._is_told_by_one_sentence()
         if is_told_by_one:
@@ -168,7 +169,7 @@ class HeadTraining:
 
     def record_cuts(self) -> list[str]:
         """Record what was left out for want of time, and return it as a warning, with what memory leaves out."""
-        cuts, budget_min = ", ".join(self._plan.cuts), self._settings.budget_min
+        cuts, budget_min = ", ".join(self._plan.cuts), self.settings.budget_min
         if budget_min is not None:
             self._context.run.log_tags({"left_out_for_time": cuts or "nothing"})
         warnings = [f"to keep within {budget_min:g} min, the training made do with {cuts}"] if cuts else []
@@ -186,7 +187,7 @@ class HeadTraining:
     def _features(self) -> dict[str, Floats2d]:
         """Features of the rows that the regression learns from and, where it may be kept, of the validation rows."""
         texts = {HeadTraining.TRAIN: self.rows.sampled.tokenised}
-        if self._settings.method in (Method.AUTO, Method.REGRESSION):
+        if self.settings.method in (Method.AUTO, Method.REGRESSION):
             texts[HeadTraining.VALIDATION] = self.rows.validation.tokenised
         features, is_known = self._context.checkpoints.arrays("features", partial(self._compute_features, texts))
         if is_known:
@@ -215,7 +216,7 @@ class HeadTraining:
         if deadline is None:
             return None
         row_s = _seconds_per_row(self._trainer.encoder, self.rows.trained, deadline.clock)
-        is_asked = self._settings.method is not Method.AUTO
+        is_asked = self.settings.method is not Method.AUTO
         self._plan = plan = self._plan.within(deadline.left_s, row_s=row_s, is_asked=is_asked)
         self._trainer = replace(self._trainer, hyperparameters=plan.hyperparameters)
         self._meter.expect(plan.work)
@@ -232,10 +233,10 @@ class HeadTraining:
         return self._choice(self._held_out, where)
 
     def _choice(self, held_out: HeldOut, where: str) -> Choice:
-        return Choice.of(held_out, self.objective, where=where, seed=self._settings.seed)
+        return Choice.of(held_out, self.objective, where=where, seed=self.settings.seed)
 
     def _are_told_apart(self, held_out: HeldOut, confidence: float) -> bool:
-        return are_told_apart(held_out, self.objective, confidence=confidence, seed=self._settings.seed)
+        return are_told_apart(held_out, self.objective, confidence=confidence, seed=self.settings.seed)
 
     def _is_enough(self, held_out: HeldOut) -> bool:
         """True where rows of folds calibrate, if they have to, and tell the methods apart, if there are two."""

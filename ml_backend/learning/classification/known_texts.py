@@ -23,11 +23,11 @@ from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 from ..loop.schedule import Deadline
 from ..part import PartContext
-from .candidates import HeadTraining
-from .settings import TrainingSettings
+from .candidates import HeadTraining, TrainedHead
 
 __all__ = ["add_known_texts"]
 
+NO_VECTORS = np.zeros((0, 1), dtype=np.float32)
 MOST_TEXTS = 20_000
 TEXTS_AT_ONCE = 512
 SHARE_OF_BUDGET = 0.03
@@ -35,38 +35,52 @@ SHARE_OF_BUDGET = 0.03
 
 
 def add_known_texts(
-    part: TrainedPart, training: HeadTraining, encoder: TextEncoder, settings: TrainingSettings, context: PartContext
+    part: TrainedPart, training: HeadTraining, best: TrainedHead, encoder: TextEncoder, context: PartContext
 ) -> None:
-    """Write the vectors of validation rows, and of as many train rows as are kept, into a part's folder.
+    """Write what validation rows are like, and as many train rows as are kept, into a part's folder.
 
-    They are computed the way that the part will serve. Nothing is kept where an answer is not one of several labels,
-    and with too few validation rows to tell anything.
+    Nothing is kept where that does not tell which texts fit, and with too few validation rows to tell anything.
 
     Args:
         encoder: of the frozen base model.
     """
-    rows = training.rows
-    codes = training.objective.strata(rows.targets)
-    if not training.objective.decoder.is_one_label or len(rows.validation) < LEAST_HELD_OUT or np.ptp(codes) == 0:
+    decoder, validation = part.facts.linear_decoder, training.rows.validation
+    if len(validation) < LEAST_HELD_OUT:
         return
+    if decoder.is_one_label:
+        known = _by_vectors(part, training, encoder, context)
+    else:
+        held_out = decoder.likeness(NO_VECTORS, best.validation_logits, validation.tokenised)
+        known = None if held_out is None else KnownTexts(NO_VECTORS, np.zeros(0, dtype=np.int64), held_out)
+    if known is not None:
+        known.write(part.folder)
+
+
+def _by_vectors(
+    part: TrainedPart, training: HeadTraining, encoder: TextEncoder, context: PartContext
+) -> KnownTexts | None:
+    """The vectors of rows the way that the part serves; None where the train rows that are kept have all one label."""
+    rows, settings = training.rows, training.settings
+    codes = training.objective.strata(rows.targets)
     chosen = spread_over_labels(codes, np.random.default_rng(settings.seed))[:MOST_TEXTS]
     train, validation = rows.sampled.tokenised, rows.validation.tokenised
     if part.is_tuned:
         deadline = None
         if context.deadline is not None and settings.budget_min is not None:
             deadline = Deadline.after(SHARE_OF_BUDGET * 60 * settings.budget_min, context.deadline.clock)
+        batches = []
         with _serving_encoder(part, encoder, context.graphs) as serving:
             held_out = _vectors(serving, validation, context)
-            batches = []
             for some in in_batches(chosen, TEXTS_AT_ONCE):
                 batches.append(_vectors(serving, train.take(some), context))
                 if deadline is not None and not deadline.left_s:
                     break
-            vectors = np.concatenate(batches)
+        vectors = np.concatenate(batches)
     else:
         vectors = text_vectors(training.features[HeadTraining.TRAIN], train)[chosen]
         held_out = text_vectors(training.features[HeadTraining.VALIDATION], validation)
-    KnownTexts(vectors, codes[chosen[: len(vectors)]], held_out).write(part.folder)
+    kept = codes[chosen[: len(vectors)]]
+    return KnownTexts(vectors, kept, held_out) if np.ptp(kept) else None
 
 
 def spread_over_labels(codes: Ints, rng: np.random.Generator) -> Ints:

@@ -79,7 +79,7 @@ class ClassifierTrainer(PartTrainer):
             context.report(Progress(1.0, "exporting", "writing the graph that serves"))
             refusal = add_graph(part, self._encoder, data.train.texts, context.graphs)
             warnings += [refusal] if refusal else []
-        add_known_texts(part, training, self._encoder, settings, context)
+        add_known_texts(part, training, best, self._encoder, context)
         return PartOutcome(
             part,
             _metrics(evaluations, numbers, reliability),

@@ -1,4 +1,4 @@
-"""The vectors of texts that a part knows, so that others can be compared with them: `known_texts.safetensors`.
+"""What a part keeps of texts with labels, to compare others with: `known_texts.safetensors`.
 
 It holds `vectors` (N, D) and `held_out` (V, D) in half precision, and `codes` (N,).
 """
@@ -20,12 +20,12 @@ FILE_NAME = "known_texts.safetensors"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownTexts:
-    """The vectors of texts that a part has labels of, each of length 1; see `text_vectors`.
+    """What the texts that a part has labels of are like; see `Decoder.likeness`.
 
     Attributes:
-        vectors: of train rows, shape (N, D).
+        vectors: of train rows, shape (N, D); none where one number per text tells how well it fits.
         codes: a number for the label of each of them, shape (N,).
-        held_out: of rows that it was not trained on, shape (V, D).
+        held_out: of rows that it was not trained on, shape (V, D), or (V, 1) for such a number.
     """
 
     vectors: Floats2d

@@ -76,6 +76,17 @@ class Decoder(AnyDecoder):
         """The number of features that the head reads, for vectors of an encoder of this width."""
         return width
 
+    def likeness(self, _features: Floats2d, _logits: Floats2d, _tokenised: TokenisedTexts, /) -> Floats2d | None:
+        """What of texts tells how well they fit the labels; None where nothing does.
+
+        It is a vector of length 1 per text, shape (N, D), where those of train rows tell, or else one number, shape
+        (N, 1): the greater it is, the better the text fits.
+
+        Args:
+            _features: of the tokenised texts' pieces; `_logits` of their units.
+        """
+        return None
+
     @abstractmethod
     def tokenise(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
         """Tokenise texts and say which units of them the head answers."""

@@ -50,6 +50,11 @@ class SigmoidDecoder(WholeTextDecoder):
         thresholds = np.array(self.thresholds or [0.5] * len(self.labels))
         return np.asarray(probabilities >= thresholds, dtype=np.bool_)
 
+    def likeness(self, _features: Floats2d, logits: Floats2d, _tokenised: TokenisedTexts, /) -> Floats2d:
+        """The logit of the likeliest label, shape (N, 1)."""
+        strongest: Floats2d = logits.max(axis=1, keepdims=True)
+        return strongest
+
     def joint(self, probabilities: Floats) -> Floats:
         """Probability that all labels are right, taken as independent, shape (N,)."""
         # In logarithms, since a product of many labels' probabilities may be too small for a number.

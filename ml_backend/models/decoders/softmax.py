@@ -9,6 +9,7 @@ from ...arrays import Floats, Floats2d, Ints
 from ...domain.example import Part
 from ...domain.model import ScoredTarget
 from ..text.confidence import confidences
+from ..text.pooling import text_vectors
 from ..text.tokenised import TokenisedTexts
 from .base import WholeTextDecoder
 
@@ -47,6 +48,9 @@ class SoftmaxDecoder(WholeTextDecoder):
             scores: dict[Part, float] = dict(zip(self.labels, map(float, row), strict=True))
             answers.append(ScoredTarget(self.labels[best], float(row[best]), scores))
         return answers
+
+    def likeness(self, features: Floats2d, _logits: Floats2d, tokenised: TokenisedTexts, /) -> Floats2d:
+        return text_vectors(features, tokenised)
 
     def chosen(self, probabilities: Floats) -> Ints:
         """The position of the label that is answered, per text, shape (N,).

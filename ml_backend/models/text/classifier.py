@@ -17,7 +17,6 @@ from ..decoders.base import Decoder
 from ..graphs.graph import Graph
 from ..graphs.store import SharedBase
 from .encoder import Encoder
-from .pooling import text_vectors
 from .tokenised import TokenisedTexts
 from .torch_encoder import TextEncoder
 
@@ -48,12 +47,12 @@ class TextClassifier:
         tokenised = self.read(texts)
         return self.decoder.answers(self.logits(tokenised), tokenised)
 
-    def answers_and_vectors(self, texts: Sequence[str]) -> tuple[list[ScoredTarget], Floats2d]:
-        """One answer per text, in the order given, and the vectors that they rest on; see `text_vectors`."""
+    def answers_and_likeness(self, texts: Sequence[str]) -> tuple[list[ScoredTarget], Floats2d | None]:
+        """One answer per text, in the order given, and what tells how well the texts fit; see `Decoder.likeness`."""
         tokenised = self.read(texts)
         features = self.encoder.vectors(tokenised)
         logits = self.decoder.logits(self.head, features, tokenised)
-        return self.decoder.answers(logits, tokenised), text_vectors(features, tokenised)
+        return self.decoder.answers(logits, tokenised), self.decoder.likeness(features, logits, tokenised)
 
     @classmethod
     def load(cls, bundle: Bundle, position: int, *, use_bf16: bool | None = None) -> "TextClassifier":

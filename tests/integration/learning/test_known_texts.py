@@ -12,6 +12,7 @@ from ml_backend.learning.classification.known_texts import spread_over_labels
 from ml_backend.models.bundle.bundle import read_bundle
 from ml_backend.models.graphs.store import GraphStore
 from ml_backend.models.text.classifier import TextClassifier
+from ml_backend.serving.bundle_predictor import BundlePredictor
 from tests.integration.learning.test_budget import ticking
 from tests.integration.learning.trials import Trial
 from tests.unit.learning.builders import FAST, keyword_data, topic_data
@@ -31,11 +32,28 @@ def test_a_version_keeps_its_rows_the_way_that_its_head_reads_them(
     classifier, known = TextClassifier.load(bundle, 0), bundle.known_texts(0)
     assert known is not None
     for texts, kept in ((data.train.texts, known.vectors), (data.validation.texts, known.held_out)):
-        _, vectors = classifier.answers_and_vectors(texts)
+        _, vectors = classifier.answers_and_likeness(texts)
+        assert vectors is not None
         best = (kept @ vectors.T).max(axis=1)
         assert len(kept) == len(texts)
         np.testing.assert_allclose(best, 1.0, atol=0.02)
     assert np.bincount(known.codes).tolist() == [12, 12, 12]
+
+
+def test_several_labels_are_told_by_the_likeliest_one(trial: Trial) -> None:
+    data = topic_data("sigmoid", 40, 24)
+
+    trial.train(data, settings=replace(FAST, method=Method.LORA))
+
+    known = read_bundle(trial.out).known_texts(0)
+    assert known is not None
+    assert len(known.vectors) == len(known.codes) == 0
+    predictor = BundlePredictor(trial.out)
+    answers = predictor.predict_with_fit(data.validation.texts)
+    fits = np.array([answer["topics"].fit for answer in answers if answer], dtype=np.float64)
+    likeliest = np.array([max(answer["topics"].scores.values()) for answer in answers if answer])
+    np.testing.assert_allclose(np.sort(fits), np.arange(2, 26) / 25, atol=2 / 25)
+    assert fits[likeliest.argmin()] < fits[likeliest.argmax()]
 
 
 def test_too_few_validation_rows_or_another_kind_keep_nothing(trial: Trial, tmp_path: Path) -> None:
