@@ -1,7 +1,6 @@
 """One list for likely label errors, disagreements and new texts, by what a second of work is expected to change."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from statistics import median
 
 from ...domain.example import SelectedBy
@@ -10,6 +9,7 @@ from ...domain.selection import SelectedTask
 from ...labelstudio.quality_fields import QualityField, ReviewTab
 from ..auditing.decisions import precision_table
 from ..services import Services
+from .places import refilled, was_chosen
 
 __all__ = ["mixed_list"]
 
@@ -39,10 +39,8 @@ def mixed_list(
     new_s, review_s = _seconds(services, project)
     rates = {task_id: gain / new_s for task_id, gain in gains.items()}
     rates |= {task.task_id: gain / review_s for task, gain in reviews}
-    chosen = [task for task in tasks if task.selected_by is not SelectedBy.RANDOM]
-    by_rate = iter(sorted([*chosen, *(task for task, _ in reviews)], key=lambda task: -rates.get(task.task_id, 0.0)))
-    filled = (task if task.selected_by is SelectedBy.RANDOM else next(by_rate) for task in tasks)
-    return [replace(task, priority=place.priority) for task, place in zip(filled, tasks, strict=True)]
+    competing = [*filter(was_chosen, tasks), *(task for task, _ in reviews)]
+    return refilled(tasks, sorted(competing, key=lambda task: -rates.get(task.task_id, 0.0)))
 
 
 def _reviews(services: Services, project: Project, listed: Collection[int]) -> list[tuple[SelectedTask, float]]:

@@ -21,6 +21,7 @@ from .audits import audits_first
 from .candidates import Candidates, file_candidates, project_candidates
 from .expectations import MOST_MARKED, expected_answers, needs_reading
 from .mixed import mixed_list
+from .unfit import with_unfit
 
 __all__ = ["SelectedTasks", "select_from_files", "select_from_project"]
 
@@ -79,7 +80,9 @@ def select_from_project(
     tasks = selected.tasks
     if services.options.selection.mixed:
         tasks = mixed_list(services, project, tasks, selected.doubts)
-    return replace(selected, tasks=audits_first(services, project, tasks, set(candidates.task_ids)))
+    unlabeled = set(candidates.task_ids)
+    tasks = with_unfit(services, project, tasks, unlabeled)
+    return replace(selected, tasks=audits_first(services, project, tasks, unlabeled))
 
 
 def select_from_files(
