@@ -7,8 +7,9 @@ validation; then every text of the official test file is scored, where texts of 
 the chance that one of them scores higher than a text of a known class; FPR is the share of texts of known classes that
 score above the point that 95% of the others exceed. Beside the score of the package, in the same run: what it consists
 of, the doubt of the model (1 - maximum softmax probability, calibrated; Hendrycks and Gimpel 2017), its
-greatest logit and its energy (Liu et al. 2020), and the same score on the vectors of the base model, as a regression
-reads them. Vectors, logits and labels of every draw stay in the folder, so that scores can be tried without training.
+greatest logit and its energy (Liu et al. 2020), and the same score of a regression on the vectors of the base model. At
+last, the shares of texts that are said to fit no label; of texts of known classes it should be about 5%. Vectors,
+logits and labels of every draw stay in the folder, so that scores can be tried without training.
 """
 
 import argparse
@@ -22,8 +23,10 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.support.texts import Pair, read_pairs
 from benchmarks.support.trained import labeled, trained
+from ml_backend.domain.fit import UNFIT_SHARE
 from ml_backend.domain.model import Method
-from ml_backend.learning.classification.settings import TrainingSettings
+from ml_backend.learning.classification.regression import fit_regression
+from ml_backend.learning.classification.settings import Hyperparameters, TrainingSettings
 from ml_backend.learning.rows.data import TrainingData
 from ml_backend.measuring.novelty import Novelty
 from ml_backend.models.bundle.bundle import read_bundle
@@ -35,8 +38,11 @@ HELD_OUT = 20
 VALIDATION_SHARE = 0.1
 SPLITS = ("train", "validation", "test")
 
+Arrays = dict[str, np.ndarray]
+"""What a draw consists of, by name."""
 
-def read_draw(data: Path, folder: Path, seed: int) -> dict[str, np.ndarray]:
+
+def read_draw(data: Path, folder: Path, seed: int) -> Arrays:
     """Features, logits, answers and labels of a draw, by name; where they are not in the folder, train first."""
     file = folder / f"unfit-{seed}.npz"
     if not file.exists():
@@ -45,7 +51,7 @@ def read_draw(data: Path, folder: Path, seed: int) -> dict[str, np.ndarray]:
     return dict(np.load(file))
 
 
-def _train(data: Path, seed: int) -> dict[str, np.ndarray]:
+def _train(data: Path, seed: int) -> Arrays:
     draw = random.Random(seed)
     train, test = (list(read_pairs(data / name)) for name in ("train.csv", "test.csv"))
     names = sorted({label for _, label in train})
@@ -85,23 +91,44 @@ def _shuffled(draw: random.Random, rows: list[Pair]) -> list[Pair]:
     return draw.sample(rows, len(rows))
 
 
-def score_draw(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def score_draw(arrays: Arrays) -> dict[str, np.ndarray]:
     """Every score of the test texts; higher means less like anything that is known."""
     logits = arrays["test_logits"].astype(np.float64)
     temperature = float(arrays["temperature"])
-    rows = {name: arrays[f"train_{name}"] for name in ("tuned", "frozen")}
-    by_vectors = {
-        name: Novelty(rows[name], arrays["train_labels"], arrays[f"validation_{name}"]).scores(arrays[f"test_{name}"])
-        for name in rows
-    }
+    alike = {f"{split}_logits": np.zeros((len(arrays[f"{split}_logits"]), 1)) for split in SPLITS}
     return {
-        "novelty": by_vectors["tuned"],
-        "novelty, vectors of the base model": by_vectors["frozen"],
-        "nearest train row alone": -(arrays["test_tuned"] @ rows["tuned"].T).max(axis=1),
+        "novelty": novelty_of(arrays).scores(likeness(arrays, "test")),
+        "the same without the greatest logit": novelty_of(arrays | alike).scores(likeness(arrays | alike, "test")),
+        "nearest train row alone": -(arrays["test_tuned"] @ arrays["train_tuned"].T).max(axis=1),
         "maximum softmax probability": -softmax(logits / temperature, axis=1).max(axis=1),
         "greatest logit": -logits.max(axis=1),
         "energy": -temperature * logsumexp(logits / temperature, axis=1),
     }
+
+
+def likeness(arrays: Arrays, split: str) -> np.ndarray:
+    """Vectors and greatest logits of texts, as `Novelty` takes them."""
+    return np.column_stack([arrays[f"{split}_tuned"], arrays[f"{split}_logits"].max(axis=1)])
+
+
+def novelty_of(arrays: Arrays) -> Novelty:
+    """The score of the package, by the train and validation rows of a draw."""
+    return Novelty(arrays["train_tuned"], arrays["train_labels"], likeness(arrays, "validation"))
+
+
+def regression_of(arrays: Arrays) -> Arrays:
+    """The same arrays as a regression on the base model's vectors has them."""
+    given, labels = Hyperparameters(), arrays["train_labels"]
+    head = fit_regression(
+        arrays["train_frozen"],
+        labels,
+        np.ones(len(labels)),
+        classes=labels.max() + 1,
+        c=given.regression_c,
+        max_iterations=TrainingSettings().regression_max_iterations,
+    )
+    frozen = {f"{split}_tuned": arrays[f"{split}_frozen"] for split in SPLITS}
+    return arrays | frozen | {f"{split}_logits": head.logits(arrays[f"{split}_frozen"]) for split in SPLITS}
 
 
 def main() -> None:
@@ -112,13 +139,20 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=5)
     asked = parser.parse_args()
     results: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    flagged = []
     for seed in range(1, asked.draws + 1):
         arrays = read_draw(asked.data, asked.folder, seed)
         is_unknown = arrays["test_labels"] < 0
-        for name, scores in score_draw(arrays).items():
+        regression = regression_of(arrays)
+        of_regression = novelty_of(regression).scores(likeness(regression, "test"))
+        for name, scores in (score_draw(arrays) | {"novelty of a regression": of_regression}).items():
             passed = np.quantile(scores[is_unknown], 0.05)
             results[name].append((roc_auc_score(is_unknown, scores), float((scores[~is_unknown] >= passed).mean())))
+        said = novelty_of(arrays).p_values(likeness(arrays, "test")) <= UNFIT_SHARE
+        flagged.append((said[is_unknown].mean(), said[~is_unknown].mean()))
         print(f"draw {seed}: {int(is_unknown.sum())} of {len(is_unknown)} test texts fit no label", flush=True)
+    found, ordinary = np.mean(flagged, axis=0)
+    print(f"said to fit no label: {found:.1%} of those that fit none, {ordinary:.1%} of the others")
     print("| score | AUROC: mean, lowest, highest | FPR at 95% recall |\n| --- | --- | --- |")
     for name, pairs in results.items():
         areas, rates = np.array(pairs).T

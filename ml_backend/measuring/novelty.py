@@ -1,21 +1,23 @@
-"""A score for texts that fit none of the labels, from the vectors that a model's head reads.
+"""A score for texts that fit none of the labels, from what a model's head reads and what it makes of it.
 
-Two signs are added, each on the scale of held-out rows: how far the nearest train row is, the more so where a row of
-another label is about as near, and how much better the text is explained by the train rows as a whole than by any
-label. Neither needs a text that fits nothing.
+Three signs are added, each on the scale of held-out rows: how far the nearest train row is, the more so where a row of
+another label is about as near; how much better the text is explained by all train rows together than by any label; and
+how low the greatest logit is. The first two tell most where labels are many and narrow, the third where they are broad,
+or several may be chosen; then it is the only one. None needs a text that fits nothing.
 
 Source: Sun et al. 2022, "Out-of-Distribution Detection with Deep Nearest Neighbors" (the nearest train row); Ren et
 al. 2021, "A Simple Fix to Mahalanobis Distance for Improving Near-OOD Detection" (the relative Mahalanobis distance);
-Ledoit and Wolf 2004, "A well-conditioned estimator for large-dimensional covariance matrices" (for few rows); Vovk,
-Gammerman and Shafer 2005, "Algorithmic Learning in a Random World", and Bates et al. 2023, "Testing for outliers with
-conformal p-values" (the p-values).
+Ledoit and Wolf 2004, "A well-conditioned estimator for large-dimensional covariance matrices" (for few rows); Hendrycks
+et al. 2022, "Scaling Out-of-Distribution Detection for Real-World Settings" (the greatest logit); Vovk, Gammerman and
+Shafer 2005, "Algorithmic Learning in a Random World", and Bates et al. 2023, "Testing for outliers with conformal
+p-values" (the p-values).
 """
 
 import numpy as np
 
 from ..arrays import AnyFloats, Floats, Floats2d, Ints
 
-__all__ = ["Novelty", "p_values"]
+__all__ = ["Novelty"]
 
 RIVAL = 0.4
 """The weight of the nearest row of another label. Anything from .2 to .7 is about as good."""
@@ -25,13 +27,47 @@ TEXTS_AT_ONCE = 512
 class Novelty:
     """Scores how little a text is like the train rows: 0 on average for texts that fit a label, higher for others.
 
+    A text is given by its vector, as the head reads it, of length 1, and then its greatest logit, D + 1 numbers.
+
     Args:
-        vectors: of the train rows, as the head reads them, of length 1, shape (N, D). A version has to keep these.
+        vectors: of the train rows, shape (N, D), which a version has to keep; D is 0 where the logit alone tells.
         codes: a number for the label of each train row, shape (N,); at least two different ones.
-        held_out: vectors of rows that the model was not trained on, at least two, shape (V, D); they give the scale.
+        held_out: rows that the model was not trained on, at least two, shape (V, D + 1); they give the scale.
     """
 
     def __init__(self, vectors: Floats2d, codes: Ints, held_out: Floats2d) -> None:
+        self._nearness = _Nearness(vectors, codes) if vectors.shape[1] else None
+        signs = self._signs(held_out)
+        self._means, self._spreads = signs.mean(axis=0), np.maximum(signs.std(axis=0), 1e-12)
+        self._held_out = self._summed(signs)
+
+    def scores(self, texts: Floats2d) -> Floats:
+        """Scores of texts, shape (M, D + 1) to (M,)."""
+        return self._summed(self._signs(texts))
+
+    def p_values(self, texts: Floats2d) -> Floats:
+        """Per text the share of held-out rows, itself among them, that score as high or higher, (M, D + 1) to (M,).
+
+        They are from 1 / (V + 1) to 1. Of texts like the held-out rows, a share of at most p has one of p or less.
+        """
+        lower = np.searchsorted(np.sort(self._held_out), self.scores(texts))
+        return np.asarray((1 + len(self._held_out) - lower) / (1 + len(self._held_out)), dtype=np.float64)
+
+    def _summed(self, signs: Floats) -> Floats:
+        return np.asarray(((signs - self._means) / self._spreads).sum(axis=1), dtype=np.float64)
+
+    def _signs(self, texts: Floats2d) -> Floats:
+        """The signs per text, shape (M, 3), or (M, 1) where the logit alone tells."""
+        doubts = -texts[:, -1:].astype(np.float64)
+        if self._nearness is None:
+            return doubts
+        return np.concatenate([self._nearness.signs(texts[:, :-1]), doubts], axis=1)
+
+
+class _Nearness:
+    """The two signs that train rows give, by their vectors and labels."""
+
+    def __init__(self, vectors: Floats2d, codes: Ints) -> None:
         order = np.argsort(codes, kind="stable")
         self._rows = vectors[order]
         _, self._firsts, counts = np.unique(codes[order], return_index=True, return_counts=True)
@@ -39,23 +75,9 @@ class Novelty:
         self._of_label = _Gaussian(means, self._rows - np.repeat(means, counts, axis=0))
         centre = vectors.mean(axis=0, keepdims=True, dtype=np.float64)
         self._of_all = _Gaussian(centre, vectors - centre)
-        signs = self._signs(held_out)
-        self._means, self._spreads = signs.mean(axis=0), np.maximum(signs.std(axis=0), 1e-12)
-        self._held_out = self._summed(signs)
 
-    def scores(self, vectors: Floats2d) -> Floats:
-        """Scores of texts by their vectors, shape (M, D) to (M,)."""
-        return self._summed(self._signs(vectors))
-
-    def p_values(self, vectors: Floats2d) -> Floats:
-        """P-values of texts by their vectors, shape (M, D) to (M,); see `p_values`."""
-        return p_values(self.scores(vectors), self._held_out)
-
-    def _summed(self, signs: Floats) -> Floats:
-        return np.asarray(((signs - self._means) / self._spreads).sum(axis=1), dtype=np.float64)
-
-    def _signs(self, vectors: Floats2d) -> Floats:
-        """Both signs per text, shape (M, 2)."""
+    def signs(self, vectors: Floats2d) -> Floats:
+        """Both signs per text, shape (M, D) to (M, 2)."""
         signs = [np.zeros((0, 2))]
         for start in range(0, len(vectors), TEXTS_AT_ONCE):
             some = vectors[start : start + TEXTS_AT_ONCE]
@@ -64,19 +86,6 @@ class Novelty:
             relative = self._of_label.distances(some) - self._of_all.distances(some)
             signs.append(np.stack([RIVAL * rival - best, relative], axis=1))
         return np.concatenate(signs)
-
-
-def p_values(scores: AnyFloats, held_out: AnyFloats) -> Floats:
-    """Per text the share of held-out rows, itself among them, that score at least as high, shape (M,).
-
-    They are from 1 / (V + 1) to 1. Of texts like the held-out rows, a share of at most p has one of p or less.
-
-    Args:
-        scores: the higher, the less a text fits, shape (M,).
-        held_out: scores of rows that the model was not trained on, shape (V,).
-    """
-    lower = np.searchsorted(np.sort(held_out), scores)
-    return np.asarray((1 + len(held_out) - lower) / (1 + len(held_out)), dtype=np.float64)
 
 
 class _Gaussian:

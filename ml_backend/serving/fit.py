@@ -1,13 +1,16 @@
 """Answers that also say how well texts fit the labels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from ..arrays import Floats, Floats2d
 from ..domain.model import ScoredTarget
 from ..models.bundle.bundle import Bundle
 from ..models.text.classifier import TextClassifier
+
+if TYPE_CHECKING:
+    from ..measuring.novelty import Novelty
 
 __all__ = ["FittingClassifier"]
 
@@ -31,18 +34,16 @@ class FittingClassifier:
             BundleError: what compares texts cannot be read.
         """
         answers, likeness = self.model.answers_and_likeness(texts)
-        if self._p_values is None or likeness is None:
+        if self._novelty is None or likeness is None:
             return answers
-        fits = self._p_values(likeness).tolist()
+        fits = self._novelty.p_values(likeness).tolist()
         return [replace(answer, fit=fit) for answer, fit in zip(answers, fits, strict=True)]
 
     @cached_property
-    def _p_values(self) -> Callable[[Floats2d], Floats] | None:
+    def _novelty(self) -> "Novelty | None":
         known = self.bundle.known_texts(self.position)
         if known is None:
             return None
-        from ..measuring.novelty import Novelty, p_values
+        from ..measuring.novelty import Novelty
 
-        if not len(known.vectors):
-            return lambda likeness: p_values(-likeness[:, 0], -known.held_out[:, 0])
-        return Novelty(known.vectors, known.codes, known.held_out).p_values
+        return Novelty(known.vectors, known.codes, known.held_out)

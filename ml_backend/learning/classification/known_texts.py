@@ -27,7 +27,7 @@ from .candidates import HeadTraining, TrainedHead
 
 __all__ = ["add_known_texts"]
 
-NO_VECTORS = np.zeros((0, 1), dtype=np.float32)
+NO_VECTORS = np.zeros((0, 0), dtype=np.float32)
 MOST_TEXTS = 20_000
 TEXTS_AT_ONCE = 512
 SHARE_OF_BUDGET = 0.03
@@ -48,7 +48,7 @@ def add_known_texts(
     if len(validation) < LEAST_HELD_OUT:
         return
     if decoder.is_one_label:
-        known = _by_vectors(part, training, encoder, context)
+        known = _with_vectors(part, training, best, encoder, context)
     else:
         held_out = decoder.likeness(NO_VECTORS, best.validation_logits, validation.tokenised)
         known = None if held_out is None else KnownTexts(NO_VECTORS, np.zeros(0, dtype=np.int64), held_out)
@@ -56,11 +56,11 @@ def add_known_texts(
         known.write(part.folder)
 
 
-def _by_vectors(
-    part: TrainedPart, training: HeadTraining, encoder: TextEncoder, context: PartContext
+def _with_vectors(
+    part: TrainedPart, training: HeadTraining, best: TrainedHead, encoder: TextEncoder, context: PartContext
 ) -> KnownTexts | None:
     """The vectors of rows the way that the part serves; None where the train rows that are kept have all one label."""
-    rows, settings = training.rows, training.settings
+    rows, settings, decoder = training.rows, training.settings, part.facts.linear_decoder
     codes = training.objective.strata(rows.targets)
     chosen = spread_over_labels(codes, np.random.default_rng(settings.seed))[:MOST_TEXTS]
     train, validation = rows.sampled.tokenised, rows.validation.tokenised
@@ -70,17 +70,19 @@ def _by_vectors(
             deadline = Deadline.after(SHARE_OF_BUDGET * 60 * settings.budget_min, context.deadline.clock)
         batches = []
         with _serving_encoder(part, encoder, context.graphs) as serving:
-            held_out = _vectors(serving, validation, context)
+            features = _features(serving, validation, context)
             for some in in_batches(chosen, TEXTS_AT_ONCE):
-                batches.append(_vectors(serving, train.take(some), context))
+                texts = train.take(some)
+                batches.append(text_vectors(_features(serving, texts, context), texts))
                 if deadline is not None and not deadline.left_s:
                     break
         vectors = np.concatenate(batches)
     else:
         vectors = text_vectors(training.features[HeadTraining.TRAIN], train)[chosen]
-        held_out = text_vectors(training.features[HeadTraining.VALIDATION], validation)
+        features = training.features[HeadTraining.VALIDATION]
     kept = codes[chosen[: len(vectors)]]
-    return KnownTexts(vectors, kept, held_out) if np.ptp(kept) else None
+    held_out = decoder.likeness(features, decoder.logits(best.head, features, validation), validation)
+    return KnownTexts(vectors, kept, held_out) if held_out is not None and np.ptp(kept) else None
 
 
 def spread_over_labels(codes: Ints, rng: np.random.Generator) -> Ints:
@@ -96,11 +98,11 @@ def spread_over_labels(codes: Ints, rng: np.random.Generator) -> Ints:
     return by_label[np.argsort(places, kind="stable")]
 
 
-def _vectors(encoder: Encoder, tokenised: TokenisedTexts, context: PartContext) -> Floats2d:
+def _features(encoder: Encoder, tokenised: TokenisedTexts, context: PartContext) -> Floats2d:
     def report(_done: int) -> None:
         context.report(Progress(1.0, "exporting", "reading texts again, to tell which ones fit no label"))
 
-    return text_vectors(encoder.vectors(tokenised, on_rows=report), tokenised)
+    return encoder.vectors(tokenised, on_rows=report)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What a part keeps of texts with labels, to compare others with: `known_texts.safetensors`.
 
-It holds `vectors` (N, D) and `held_out` (V, D) in half precision, and `codes` (N,).
+It holds `vectors` (N, D) and `held_out` (V, D + 1) in half precision, and `codes` (N,).
 """
 
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ class KnownTexts:
     """What the texts that a part has labels of are like; see `Decoder.likeness`.
 
     Attributes:
-        vectors: of train rows, shape (N, D); none where one number per text tells how well it fits.
+        vectors: of train rows, shape (N, D); D is 0 where greatest logits alone tell how well texts fit.
         codes: a number for the label of each of them, shape (N,).
-        held_out: of rows that it was not trained on, shape (V, D), or (V, 1) for such a number.
+        held_out: of rows that it was not trained on, vectors and greatest logits, shape (V, D + 1).
     """
 
     vectors: Floats2d
@@ -61,9 +61,10 @@ class KnownTexts:
             vectors, codes, held_out = tensors["vectors"], tensors["codes"], tensors["held_out"]
         except (SafetensorError, KeyError, OSError) as error:
             raise BundleError(f"{file} does not hold vectors of known texts: {error}; train again") from error
-        if vectors.ndim != 2 or codes.shape != vectors.shape[:1] or held_out.shape[1:] != vectors.shape[1:]:
+        wanted = (len(held_out), vectors.shape[-1] + 1)
+        if vectors.ndim != 2 or codes.shape != vectors.shape[:1] or held_out.shape != wanted:
             raise BundleError(
-                f"{file} holds vectors {vectors.shape}, codes {codes.shape} and held-out vectors {held_out.shape}; "
-                "wanted a code per vector, and vectors of one length; train again"
+                f"{file} holds vectors {vectors.shape}, codes {codes.shape} and held-out rows {held_out.shape}; wanted "
+                "a code per vector, and one number more per held-out row; train again"
             )
         return cls(vectors.astype(np.float32), codes.astype(np.int64), held_out.astype(np.float32))

@@ -77,10 +77,10 @@ class Decoder(AnyDecoder):
         return width
 
     def likeness(self, _features: Floats2d, _logits: Floats2d, _tokenised: TokenisedTexts, /) -> Floats2d | None:
-        """What of texts tells how well they fit the labels; None where nothing does.
+        """What of texts tells how well they fit the labels, shape (N, D + 1); None where nothing does.
 
-        It is a vector of length 1 per text, shape (N, D), where those of train rows tell, or else one number, shape
-        (N, 1): the greater it is, the better the text fits.
+        It is a vector of length 1 per text, to be compared with those of train rows, and then its greatest logit. D is
+        0 where the logit alone tells.
 
         Args:
             _features: of the tokenised texts' pieces; `_logits` of their units.

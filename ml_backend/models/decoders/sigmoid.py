@@ -51,9 +51,9 @@ class SigmoidDecoder(WholeTextDecoder):
         return np.asarray(probabilities >= thresholds, dtype=np.bool_)
 
     def likeness(self, _features: Floats2d, logits: Floats2d, _tokenised: TokenisedTexts, /) -> Floats2d:
-        """The logit of the likeliest label, shape (N, 1)."""
-        strongest: Floats2d = logits.max(axis=1, keepdims=True)
-        return strongest
+        # Sets of labels are too many for rows of the same set to lie near: that told less than chance in places.
+        greatest: Floats2d = logits.max(axis=1, keepdims=True)
+        return greatest
 
     def joint(self, probabilities: Floats) -> Floats:
         """Probability that all labels are right, taken as independent, shape (N,)."""

@@ -49,8 +49,8 @@ class SoftmaxDecoder(WholeTextDecoder):
             answers.append(ScoredTarget(self.labels[best], float(row[best]), scores))
         return answers
 
-    def likeness(self, features: Floats2d, _logits: Floats2d, tokenised: TokenisedTexts, /) -> Floats2d:
-        return text_vectors(features, tokenised)
+    def likeness(self, features: Floats2d, logits: Floats2d, tokenised: TokenisedTexts, /) -> Floats2d:
+        return np.concatenate([text_vectors(features, tokenised), logits.max(axis=1, keepdims=True)], axis=1)
 
     def chosen(self, probabilities: Floats) -> Ints:
         """The position of the label that is answered, per text, shape (N,).

@@ -6,16 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml_backend.demo.tickets import load_tickets
+from ml_backend.domain.fit import fits_no_label
 from ml_backend.domain.model import Method
 from ml_backend.learning.classification import known_texts as module
 from ml_backend.learning.classification.known_texts import spread_over_labels
+from ml_backend.learning.classification.settings import TrainingSettings
+from ml_backend.learning.rows.data import TrainingData
+from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.models.bundle.bundle import read_bundle
 from ml_backend.models.graphs.store import GraphStore
 from ml_backend.models.text.classifier import TextClassifier
 from ml_backend.serving.bundle_predictor import BundlePredictor
 from tests.integration.learning.test_budget import ticking
 from tests.integration.learning.trials import Trial
-from tests.unit.learning.builders import FAST, keyword_data, topic_data
+from tests.unit.learning.builders import FAST, keyword_data, labeled_as, topic_data
 
 
 @pytest.mark.parametrize("method", [Method.REGRESSION, Method.LORA, Method.FULL])
@@ -31,12 +36,12 @@ def test_a_version_keeps_its_rows_the_way_that_its_head_reads_them(
     bundle = read_bundle(trial.out)
     classifier, known = TextClassifier.load(bundle, 0), bundle.known_texts(0)
     assert known is not None
-    for texts, kept in ((data.train.texts, known.vectors), (data.validation.texts, known.held_out)):
-        _, vectors = classifier.answers_and_likeness(texts)
-        assert vectors is not None
-        best = (kept @ vectors.T).max(axis=1)
+    for texts, kept in ((data.train.texts, known.vectors), (data.validation.texts, known.held_out[:, :-1])):
+        _, likeness = classifier.answers_and_likeness(texts)
+        assert likeness is not None
         assert len(kept) == len(texts)
-        np.testing.assert_allclose(best, 1.0, atol=0.02)
+        np.testing.assert_allclose((kept @ likeness[:, :-1].T).max(axis=1), 1.0, atol=0.02)
+    np.testing.assert_allclose(known.held_out[:, -1], likeness[:, -1], rtol=0.1, atol=0.1)
     assert np.bincount(known.codes).tolist() == [12, 12, 12]
 
 
@@ -83,3 +88,27 @@ def test_every_beginning_of_the_order_holds_each_label_in_proportion() -> None:
     for size in (31, 93, 310):
         shares = np.bincount(codes[order[:size]], minlength=3) / size
         np.testing.assert_allclose(shares, np.array([600, 300, 30]) / 930, atol=0.04)
+
+
+def test_tickets_of_a_class_that_was_held_out_fit_none_of_the_others(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    tickets = [each for each in load_tickets() if not each.is_hard]
+    new = [each.text for each in tickets if each.label == "Technical Fault"]
+    known = [tickets[i] for i in rng.permutation(len(tickets)) if tickets[i].label != "Technical Fault"]
+    labels = tuple(sorted({each.label for each in known}))
+    train, validation, test = (
+        labeled_as([each.text for each in some], [each.label for each in some])
+        for some in (known[:240], known[240:340], known[340:])
+    )
+    data = TrainingData("category", "softmax", labels, train, labeled_as([], []), validation)
+
+    trial = Trial(tmp_path, DEFAULT_BASE_MODEL)
+    trial.train(data, settings=TrainingSettings(method=Method.REGRESSION))
+
+    predictor = BundlePredictor(trial.out)
+    shares = []
+    for texts in (test.texts, new):
+        answers = [answer["category"] for answer in predictor.predict_with_fit(texts) if answer]
+        shares.append(np.mean([fits_no_label(answer.fit) for answer in answers]))
+    assert shares[0] < 0.12
+    assert shares[1] > 0.15

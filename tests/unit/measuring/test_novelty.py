@@ -15,21 +15,26 @@ def texts(labels: Ints, *, spread: float = 0.5) -> Floats2d:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
 
+def seen(vectors: Floats2d, logits: float = 1.0) -> Floats2d:
+    """The vectors and about the same greatest logit for all of them."""
+    return np.column_stack([vectors, RNG.normal(logits, 1.0, len(vectors))]).astype(np.float32)
+
+
 @pytest.fixture(scope="module")
 def novelty() -> Novelty:
     codes = np.repeat(np.arange(6), 40)
-    return Novelty(texts(codes), codes, texts(np.repeat(np.arange(6), 20)))
+    return Novelty(texts(codes), codes, seen(texts(np.repeat(np.arange(6), 20))))
 
 
 def test_texts_of_other_labels_score_higher(novelty: Novelty) -> None:
-    known, other = (novelty.scores(texts(np.repeat(labels, 50))) for labels in (np.arange(6), np.arange(6, 8)))
+    known, other = (novelty.scores(seen(texts(np.repeat(labels, 50)))) for labels in (np.arange(6), np.arange(6, 8)))
 
     assert known.mean() == pytest.approx(0.0, abs=0.3)
     assert (other[:, None] > known).mean() > 0.95, "the chance that one of them scores higher"
 
 
 def test_a_text_scores_the_same_alone_and_among_others(novelty: Novelty) -> None:
-    some = texts(np.arange(600) % 8)
+    some = seen(texts(np.arange(600) % 8))
 
     np.testing.assert_allclose(novelty.scores(some)[-3:], novelty.scores(some[-3:]), rtol=1e-4, atol=1e-4)
     assert novelty.scores(some[:0]).shape == (0,)
@@ -37,7 +42,7 @@ def test_a_text_scores_the_same_alone_and_among_others(novelty: Novelty) -> None
 
 def test_neither_the_order_of_rows_nor_the_numbers_of_labels_matter() -> None:
     codes = np.repeat(np.arange(6), 10)
-    rows, held_out, some = texts(codes), texts(codes), texts(codes)
+    rows, held_out, some = texts(codes), seen(texts(codes)), seen(texts(codes))
     order = RNG.permutation(60)
 
     scores = Novelty(rows, codes, held_out).scores(some)
@@ -49,14 +54,14 @@ def test_neither_the_order_of_rows_nor_the_numbers_of_labels_matter() -> None:
 def test_fewer_rows_than_dimensions_still_tell_something() -> None:
     codes = np.repeat(np.arange(6), 4)
 
-    novelty = Novelty(texts(codes), codes, texts(codes))
+    novelty = Novelty(texts(codes), codes, seen(texts(codes)))
 
-    known, other = (novelty.scores(texts(np.repeat(labels, 50))) for labels in (np.arange(6), np.arange(6, 8)))
+    known, other = (novelty.scores(seen(texts(np.repeat(labels, 50)))) for labels in (np.arange(6), np.arange(6, 8)))
     assert (other[:, None] > known).mean() > 0.8
 
 
 def test_p_values_of_known_texts_are_spread_evenly_and_those_of_others_are_small(novelty: Novelty) -> None:
-    known, other = (novelty.p_values(texts(np.repeat(labels, 200))) for labels in (np.arange(6), np.arange(6, 8)))
+    known, other = (novelty.p_values(seen(texts(np.repeat(labels, 200)))) for labels in (np.arange(6), np.arange(6, 8)))
 
     for share in (0.05, 0.25, 0.5):
         assert (known <= share).mean() == pytest.approx(share, abs=0.08)
@@ -66,10 +71,22 @@ def test_p_values_of_known_texts_are_spread_evenly_and_those_of_others_are_small
 
 def test_a_p_value_counts_the_held_out_rows_that_score_at_least_as_high() -> None:
     codes = np.repeat(np.arange(6), 10)
-    held_out, some = texts(codes), texts(np.arange(40) % 8)
+    held_out, some = seen(texts(codes)), seen(texts(np.arange(40) % 8))
     novelty = Novelty(texts(codes), codes, held_out)
 
     of_held_out, scores = novelty.scores(held_out), novelty.scores(some)
 
     counts = (of_held_out[None, :] >= scores[:, None]).sum(axis=1)
     np.testing.assert_allclose(novelty.p_values(some), (1 + counts) / 61)
+
+
+@pytest.mark.parametrize("width", [0, WIDTH])
+def test_a_low_greatest_logit_tells_as_well_and_alone_where_there_are_no_vectors(width: int) -> None:
+    codes = np.repeat(np.arange(6), 20)
+    rows, held_out, known = (texts(codes)[:, :width] for _ in range(3))
+
+    novelty = Novelty(rows if width else rows[:0], codes if width else codes[:0], seen(held_out))
+
+    high, low = (novelty.scores(seen(known, logits)) for logits in (1.0, -3.0))
+    assert high.mean() == pytest.approx(0.0, abs=0.4)
+    assert (low[:, None] > high).mean() > 0.9

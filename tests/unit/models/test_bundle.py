@@ -69,7 +69,7 @@ def test_a_part_without_adapter_and_weights_says_so(bundle: Bundle) -> None:
 
 def test_known_texts_come_back_in_half_precision_and_damaged_ones_are_refused(bundle: Bundle, tmp_path: Path) -> None:
     vectors = np.random.default_rng(1).normal(size=(9, 4)).astype(np.float32)
-    known = KnownTexts(vectors[:6], np.arange(6), vectors[6:])
+    known = KnownTexts(vectors[:6, :3], np.arange(6), vectors[6:])
     known.write(tmp_path)
 
     again = KnownTexts.read(tmp_path)
@@ -81,7 +81,7 @@ def test_known_texts_come_back_in_half_precision_and_damaged_ones_are_refused(bu
         np.testing.assert_allclose(getattr(again, name), getattr(known, name), rtol=1e-3)
     for wrong in (replace(known, codes=np.arange(5)), replace(known, held_out=vectors[:, :3])):
         wrong.write(tmp_path)
-        with pytest.raises(BundleError, match=r"holds vectors \(6, 4\), codes"):
+        with pytest.raises(BundleError, match=r"holds vectors \(6, 3\), codes"):
             KnownTexts.read(tmp_path)
     (tmp_path / "known_texts.safetensors").write_bytes(b"no tensors")
     with pytest.raises(BundleError, match="does not hold vectors of known texts"):

@@ -94,9 +94,11 @@ def test_fits_come_with_the_same_answers_where_the_version_knows_texts(
         " ".join(rng.choice(["card", "cash", "refund", "late", "bank", "transfer", "a", "b", "c"], 5))
         for _ in range(90)
     ]
+    head = random_head(3, encoder.width)
     vectors = encoder.embed(texts)
-    known = KnownTexts(vectors[:40], np.arange(40) % 3, vectors[40:80])
-    part = written_part(tmp_path / "part", random_head(3, encoder.width), SoftmaxDecoder(labels=LABELS))
+    likeness = np.column_stack([vectors, head.logits(vectors).max(axis=1)])
+    known = KnownTexts(vectors[:40], np.arange(40) % 3, likeness[40:80])
+    part = written_part(tmp_path / "part", head, SoftmaxDecoder(labels=LABELS))
     known.write(part.folder)
     knowing = BundlePredictor(written_bundle(tmp_path / "knowing", base, part, version="tickets-1-v3").path)
 
@@ -104,7 +106,7 @@ def test_fits_come_with_the_same_answers_where_the_version_knows_texts(
 
     assert answers.pop() is None
     found = np.array([answer["intent"].fit for answer in answers if answer], dtype=np.float64)
-    fits = Novelty(known.vectors, known.codes, known.held_out).p_values(vectors[80:])
+    fits = Novelty(known.vectors, known.codes, known.held_out).p_values(likeness[80:])
     np.testing.assert_allclose(found, fits, atol=2.5 / 41)
     assert without_fit(answers) == knowing.predict(texts[80:])
     assert [answer and answer["intent"].fit for answer in without.predict_with_fit(TEXTS)] == [None] * 4
