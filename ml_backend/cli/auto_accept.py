@@ -77,6 +77,8 @@ def on(
         spent,
         f"{job.result['accepted']} answers accepted, {job.result['audits']} left to people without a hint",
     ]
+    if job.result["unfit"]:
+        lines.append(f"{job.result['unfit']} more are left to people, since their texts fit none of the labels")
     emit(result, as_json=as_json, lines=lines)
 
 

@@ -31,6 +31,8 @@ class ProjectStatus:
         gate: the last decision, None before the first.
         certificate: the newest by which answers are or were accepted; None before the first.
         accepted: answers that it accepted and nobody took back.
+        looked_at: unlabeled texts that were compared with labeled ones, ever.
+        unfit: those of them that fit no label and got none since.
         config_changes: of the label config since the serving version was trained, in sentences.
     """
 
@@ -45,6 +47,8 @@ class ProjectStatus:
     now: datetime
     certificate: KeptCertificate | None = None
     accepted: int = 0
+    looked_at: int = 0
+    unfit: int = 0
     config_changes: tuple[str, ...] = ()
 
     @classmethod
@@ -53,6 +57,7 @@ class ProjectStatus:
         database = services.database
         tries = database.certificates.all(project.id)
         certificate = next((each for each in tries if each.is_certified), None)
+        unfit = {each.task_id for each in database.fits.unfit(project.id)}
         return cls(
             project=project,
             serving=announced_version(services, project),
@@ -65,5 +70,7 @@ class ProjectStatus:
             now=services.clock(),
             certificate=certificate,
             accepted=database.acceptances.count(certificate.id) if certificate else 0,
+            looked_at=database.fits.count(project.id),
+            unfit=len(unfit - database.events.labeled(project.id, unfit)),
             config_changes=changes_since_training(services, project),
         )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Column, Float, Index, Table, select
+from sqlalchemy import Column, Float, Index, Table, func, select
 
 from ...domain.fit import UNFIT_SHARE, FirstFit, TaskFit
 from .base import Repository, String, StudioId, UtcDateTime, metadata
@@ -52,6 +52,10 @@ class FitRepository(Repository):
             .order_by(columns.fit, columns.task_id)
         )
         return [TaskFit(row["task_id"], row["version"], row["fit"]) for row in self._rows(statement)]
+
+    def count(self, project_id: int) -> int:
+        """Return how many tasks were compared, ever."""
+        return self._value(select(func.count()).where(fits.c.project_id == project_id)) or 0
 
     def history(self, project_id: int, since: datetime | None = None) -> Sequence[FirstFit]:
         """Return all tasks as they were when they were first seen, in that order.

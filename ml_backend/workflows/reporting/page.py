@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...domain.fit import LEAST_HELD_OUT
 from ...quality.report import NOT_FOR_FILES
 from .charts import curve_chart, rounds_chart
 from .wording import pair_words
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["report_page"]
 
 TEMPLATE = Path(__file__).with_name("report.html")
-SHOWN_LABELS, SHOWN_PAIRS, SHOWN_SLICES = 15, 6, 10
+SHOWN_LABELS, SHOWN_PAIRS, SHOWN_SLICES, SHOWN_GROUPS, SHOWN_WEEKS = 15, 6, 10, 10, 12
 RECORD = (
     "Where the truth is known, 89 in 100 such intervals held it, nearly half of them without an upper end, and the "
     "likeliest number was off by 22% in the median."
@@ -42,6 +43,9 @@ def report_page(report: Mapping[str, Any]) -> str:
         shown_labels=SHOWN_LABELS,
         shown_pairs=SHOWN_PAIRS,
         shown_slices=SHOWN_SLICES,
+        shown_groups=SHOWN_GROUPS,
+        shown_weeks=SHOWN_WEEKS,
+        least_held_out=LEAST_HELD_OUT,
     )
     return NOT_FOR_FILES.sub("\ufffd", page)
 

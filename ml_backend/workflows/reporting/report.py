@@ -24,6 +24,7 @@ from .forecast import CurveForecast, LabelPrice
 from .frozen_rows import FrozenRows, SplitRow
 from .mistakes import mistakes_to_json
 from .rounds import lead_of, rounds_by_time, rounds_by_version, strategies_to_json
+from .unfit import unfit_to_json
 from .wording import advice, forecast_sentence, next_sentence
 from .work import LabelWork, WorkTimes, work_in_events, work_in_rows
 
@@ -151,6 +152,7 @@ class _Reporter:
             "annotators": self._annotators(costs["by_annotator"]),
             "flags": [asdict(each) for each in precision_table(services, project)] if project else [],
             "strategies": self._strategies(frozen[0]) if frozen else [],
+            "unfit": unfit_to_json(services, project) if project else None,
             "warnings": list(self.snapshot.manifest.warnings),
         }
         return body | {"advice": advice(body)}

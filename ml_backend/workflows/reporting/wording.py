@@ -10,6 +10,8 @@ __all__ = ["advice", "forecast_sentence", "next_sentence", "pair_words"]
 
 _Json = Mapping[str, Any]
 
+SHOWN_GROUPS = 3
+
 
 def forecast_sentence(control: _Json, currency: str) -> str:
     """Return what the target costs."""
@@ -64,7 +66,17 @@ def pair_words(pair: _Json) -> str:
 
 def advice(report: _Json) -> list[str]:
     """Return what the figures ask for, the most pressing first."""
-    return [*_about_prelabels(report["prelabels"]), *_about_labels(report)]
+    return [*_about_unfit(report["unfit"]), *_about_prelabels(report["prelabels"]), *_about_labels(report)]
+
+
+def _about_unfit(unfit: _Json | None) -> Iterator[str]:
+    if unfit is None or not unfit["groups"]:
+        return
+    groups = [f"{', '.join(group['words'])} ({group['size']:,} texts)" for group in unfit["groups"]]
+    yield (
+        f"{unfit['waiting']:,} texts that wait fit none of the labels. Groups of them are candidates for a new label: "
+        f"{listed(groups, SHOWN_GROUPS)}."
+    )
 
 
 def _about_prelabels(effects: _Json | None) -> Iterator[str]:

@@ -15,13 +15,15 @@ from ml_backend.domain.job import JobState
 from ml_backend.domain.model import GateDecision
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
+from ml_backend.labelstudio.payloads import parse_webhook
 from ml_backend.web.app import create_app
 from ml_backend.web.watcher import watch_champions
 from ml_backend.workflows.connecting.projects import remember_project
+from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.certificates import acceptance_of, certificate_of
-from tests.services import CONFIG, add_project, add_version, texts_in
+from tests.services import CONFIG, add_project, add_version, choice, texts_in
 
 EVIL = "<script>alert('x')</script>\"'&"
 ESCAPED = "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&#34;&#39;&amp;"
@@ -104,6 +106,18 @@ def test_what_has_changed_in_the_label_config_is_shown_as_text(services: Service
     assert "<dt>Label config</dt>" in shown
     assert "now has" in shown
     assert "<script>alert" not in shown
+
+
+def test_texts_that_fit_no_label_are_counted_as_long_as_nobody_has_labeled_them(
+    services: Services, client: FlaskClient
+) -> None:
+    project = add_project(services, ["where is my card"])
+    assert "Fit no label" not in page(client)
+    services.database.fits.put(project.id, "a-7-v1", {1: 0.01, 2: 0.05, 3: 0.5})
+    stored = services.studio.submit_annotation(1, {"result": choice("Billing")})
+    receive(services, parse_webhook(services.studio.event("ANNOTATION_CREATED", stored["id"])))
+
+    assert "Unlabeled texts: 1, of 3 that were compared with labeled ones" in page(client)
 
 
 def test_the_newest_certificate_is_shown_with_what_it_accepted_and_why_it_ended(

@@ -72,9 +72,26 @@ def test_pre_labels_that_do_harm_are_named(
     report = {
         "prelabels": effects | {"by_label": [{"label": "Billing"} | effects]},
         "costs": {"without_time": 0, "breaks": 0},
+        "unfit": None,
     }
 
     sentences = advice(report)
 
     assert len(sentences) == len(words)
     assert all(word in sentence for word, sentence in zip(words, sentences, strict=True))
+
+
+def test_groups_that_fit_no_label_are_named_as_candidates() -> None:
+    groups = [{"words": ["charged", "twice"], "size": 1200}, *({"words": [f"word {n}"], "size": 9} for n in range(4))]
+    report = {
+        "prelabels": None,
+        "costs": {"without_time": 0, "breaks": 0},
+        "unfit": {"waiting": 1250, "groups": groups},
+    }
+
+    (sentence,) = advice(report)
+    assert sentence == (
+        "1,250 texts that wait fit none of the labels. Groups of them are candidates for a new label: "
+        "charged, twice (1,200 texts), word 0 (9 texts), word 1 (9 texts) and 2 more."
+    )
+    assert advice(report | {"unfit": {"waiting": 4, "groups": []}}) == []

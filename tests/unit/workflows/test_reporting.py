@@ -141,6 +141,22 @@ def test_the_forecast_and_the_pairs_stand_in_json_and_page(report: dict[str, Any
     )
 
 
+def test_texts_that_fit_no_label_stand_in_the_page_by_week_and_group(report: dict[str, Any], tmp_path: Path) -> None:
+    assert report["unfit"] == {"looked_at": 0, "expected_share": 0.05, "waiting": 0, "weeks": [], "groups": []}
+    group = {"words": ["<b>charged", "twice"], "size": 1200, "texts": ["charged twice & more"], "task_ids": [7, 8]}
+    weeks = [{"week": "2026-01-05", "texts": 200, "unfit": 30}]
+    told = report["unfit"] | {"looked_at": 200, "waiting": 1250, "weeks": weeks, "groups": [group]}
+
+    without, with_groups = (
+        write_report(report | {"unfit": unfit}, tmp_path / name).html.read_text(encoding="utf-8")
+        for name, unfit in (("a", report["unfit"]), ("b", told))
+    )
+
+    assert "No version has told so far. It takes labels to choose from, at least 19 validation rows" in without
+    for words in ("&lt;b&gt;charged, twice", "1,200 texts", "charged twice &amp; more", "/data?task=7", ">15%<"):
+        assert words in with_groups
+
+
 def test_no_held_out_task_is_quoted(simulation: Simulation, report: dict[str, Any]) -> None:
     pairs = report["controls"][0]["mistakes"]["pairs"]
     quoted = [each["task_id"] for pair in pairs for each in pair["examples"]]
