@@ -1,4 +1,4 @@
-"""What a part keeps of texts with labels, to compare others with: `known_texts.safetensors`.
+"""Texts with labels, as far as a part keeps them to compare others with: `known_texts.safetensors`.
 
 It holds `vectors` (N, D) and `held_out` (V, D + 1) in half precision, and `codes` (N,).
 """
@@ -20,7 +20,7 @@ FILE_NAME = "known_texts.safetensors"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownTexts:
-    """What the texts that a part has labels of are like; see `Decoder.likeness`.
+    """The likeness of the texts that a part has labels of; see `Decoder.likeness`.
 
     Attributes:
         vectors: of train rows, shape (N, D); D is 0 where greatest logits alone tell how well texts fit.

@@ -77,7 +77,7 @@ class Decoder(AnyDecoder):
         return width
 
     def likeness(self, _features: Floats2d, _logits: Floats2d, _tokenised: TokenisedTexts, /) -> Floats2d | None:
-        """What of texts tells how well they fit the labels, shape (N, D + 1); None where nothing does.
+        """Return what tells how well texts fit the labels, shape (N, D + 1); None where nothing does.
 
         It is a vector of length 1 per text, to be compared with those of train rows, and then its greatest logit. D is
         0 where the logit alone tells.

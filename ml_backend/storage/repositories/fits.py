@@ -1,7 +1,6 @@
 """How well the texts of tasks fit the labels: as the newest version sees it, and as it was when they came."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from sqlalchemy import Column, Float, Index, Table, func, select
 
@@ -57,18 +56,12 @@ class FitRepository(Repository):
         """Return how many tasks were compared, ever."""
         return self._value(select(func.count()).where(fits.c.project_id == project_id)) or 0
 
-    def history(self, project_id: int, since: datetime | None = None) -> Sequence[FirstFit]:
-        """Return all tasks as they were when they were first seen, in that order.
-
-        Args:
-            since: the ones first seen after that; None: all.
-        """
+    def history(self, project_id: int) -> Sequence[FirstFit]:
+        """Return all tasks as they were when they were first seen, in that order."""
         columns = fits.c
         statement = (
             select(columns.task_id, columns.first_fit, columns.first_seen_at)
             .where(columns.project_id == project_id)
             .order_by(columns.first_seen_at, columns.task_id)
         )
-        if since is not None:
-            statement = statement.where(columns.first_seen_at > since)
         return [FirstFit(row["task_id"], row["first_fit"], row["first_seen_at"]) for row in self._rows(statement)]

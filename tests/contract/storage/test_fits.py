@@ -23,5 +23,4 @@ def test_a_task_keeps_its_first_fit_and_the_newest_one(database: Database, clock
         FirstFit(2**40, 0.01, first),
         new,
     ]
-    assert database.fits.history(7, since=first) == [new]
     assert [database.fits.count(project_id) for project_id in (7, 8, 9)] == [4, 1, 0]
