@@ -8,13 +8,15 @@ the chance that one of them scores higher than a text of a known class; FPR is t
 score above the point that 95% of the others exceed. Beside the score of the package, in the same run: what it consists
 of, the doubt of the model (1 - maximum softmax probability, calibrated; Hendrycks and Gimpel 2017), its
 greatest logit and its energy (Liu et al. 2020), and the same score of a regression on the vectors of the base model. At
-last, the shares of texts that are said to fit no label; of texts of known classes it should be about 5%. Vectors,
-logits and labels of every draw stay in the folder, so that scores can be tried without training.
+last, the shares of texts that are said to fit no label, which should be about 5% of those of known classes, and the
+groups that they form: the share of texts that are of their group's most frequent class, and how many of the held-out
+classes are the most frequent one of a group. Vectors, logits and labels of every draw stay in the folder, so that
+scores can be tried without training.
 """
 
 import argparse
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,8 @@ from ml_backend.measuring.novelty import Novelty
 from ml_backend.models.bundle.bundle import read_bundle
 from ml_backend.models.text.classifier import TextClassifier
 from ml_backend.models.text.torch_encoder import TextEncoder
+from ml_backend.selection.clusters import Clusters
+from ml_backend.workflows.reporting.unfit import MOST_GROUPS, TEXTS_PER_GROUP
 
 CONTROL = "intent"
 HELD_OUT = 20
@@ -118,7 +122,7 @@ def novelty_of(arrays: Arrays) -> Novelty:
 
 def regression_of(arrays: Arrays) -> Arrays:
     """The same arrays as a regression on the base model's vectors has them."""
-    given, labels = Hyperparameters(), arrays["train_labels"]
+    given, labels = Hyperparameters(epochs=0), arrays["train_labels"]
     head = fit_regression(
         arrays["train_frozen"],
         labels,
@@ -131,6 +135,24 @@ def regression_of(arrays: Arrays) -> Arrays:
     return arrays | frozen | {f"{split}_logits": head.logits(arrays[f"{split}_frozen"]) for split in SPLITS}
 
 
+def group(said: np.ndarray, arrays: Arrays, names: np.ndarray) -> tuple[int, float, int]:
+    """Group the texts that are said to fit none, as the report does.
+
+    Args:
+        said: which test texts these are, shape (N,); `names` are the true classes of all.
+
+    Returns:
+        How many groups there are, the share of texts that are of their group's most frequent class, and how many
+        held-out classes are the most frequent one of a group.
+    """
+    count = min(MOST_GROUPS, -(-int(said.sum()) // TEXTS_PER_GROUP))
+    clusters = Clusters.of(arrays["test_frozen"][said], count, np.random.default_rng(1))
+    groups = [Counter(names[said][clusters.members == number].tolist()) for number in range(count)]
+    first = [counter.most_common(1)[0] for counter in groups if counter]
+    unknown = set(names[arrays["test_labels"] < 0].tolist())
+    return len(first), sum(size for _, size in first) / int(said.sum()), len(unknown & {name for name, _ in first})
+
+
 def main() -> None:
     """Train what is missing in the folder, then score."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -140,6 +162,7 @@ def main() -> None:
     asked = parser.parse_args()
     results: dict[str, list[tuple[float, float]]] = defaultdict(list)
     flagged = []
+    names = np.array([label for _, label in read_pairs(asked.data / "test.csv")])
     for seed in range(1, asked.draws + 1):
         arrays = read_draw(asked.data, asked.folder, seed)
         is_unknown = arrays["test_labels"] < 0
@@ -151,6 +174,8 @@ def main() -> None:
         said = novelty_of(arrays).p_values(likeness(arrays, "test")) <= UNFIT_SHARE
         flagged.append((said[is_unknown].mean(), said[~is_unknown].mean()))
         print(f"draw {seed}: {int(is_unknown.sum())} of {len(is_unknown)} test texts fit no label", flush=True)
+        groups, share, classes = group(said, arrays, names)
+        print(f"  {int(said.sum())} said to; {groups} groups, {share:.0%} of their class, {classes} held-out classes")
     found, ordinary = np.mean(flagged, axis=0)
     print(f"said to fit no label: {found:.1%} of those that fit none, {ordinary:.1%} of the others")
     print("| score | AUROC: mean, lowest, highest | FPR at 95% recall |\n| --- | --- | --- |")
