@@ -25,6 +25,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ..arrays import Bools, Floats, Ints
+from .betting import capital, loss_gains
 
 __all__ = ["Certificate", "e_values", "missing_rows", "rows_needed"]
 
@@ -43,10 +44,8 @@ MOST_ERRORS = 100
 """A forecast sees no way to a certificate that so many errors among the accepted rows would have to leave open."""
 PRIOR_LOSS = 0.25
 LARGEST_BET, PRIOR_ROWS, SEED = 0.9, 10.0, 1
-BETS = np.array([0.01, 0.02, 0.04, 0.08, 0.16, 0.32])
-"""Shares of the capital that the monitor loses with every answer that costs nothing."""
 RESTARTS = 25.0
-"""The monitor bets half its capital within so many answers, and half of the rest within twice as many more."""
+"""Audits are few, so the monitor bets half its capital within so many answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +169,7 @@ def e_values(losses: Bools | Floats, limit: float) -> Floats:
     """The evidence, after each audited answer, that accepted answers cost more than the limit: revoke at 1 / delta.
 
     Whatever the number of looks, the chance that it ever reaches 1 / delta is at most delta as long as the mean loss is
-    within the limit (Ville's inequality). It is the capital of bets of several sizes on the next loss being above the
-    limit (Waudby-Smith and Ramdas, section 4), each begun anew at every answer with a share of what is left, so that a
-    shift is seen that comes late.
+    within the limit, see `betting`.
 
     Args:
         losses: of a random share of the accepted answers, in the order in which people gave theirs.
@@ -180,12 +177,7 @@ def e_values(losses: Bools | Floats, limit: float) -> Floats:
     Returns:
         Shape (N,).
     """
-    gains = np.log1p(BETS[:, None] / limit * (losses.astype(np.float64) - limit))
-    unspent = RESTARTS / (RESTARTS + np.arange(len(losses) + 1))
-    # Capital that is bet from an answer on grows with the gains from there on: with all of them, less the ones before.
-    grown = np.cumsum(gains, axis=1)
-    begun = np.logaddexp.accumulate(np.log(unspent[:-1] - unspent[1:]) - (grown - gains), axis=1)
-    return np.asarray(np.exp(grown + begun).mean(axis=0) + unspent[1:], dtype=np.float64)
+    return capital(loss_gains(losses, limit), restarts=RESTARTS)
 
 
 def _of_labels(rows: Answered, answered: Labels, wanted: Collection[str]) -> Answered:
