@@ -136,6 +136,11 @@ class Row:
         """The texts of all fields as one, as `field_texts` joins them."""
         return join_fields(self.input)
 
+    @property
+    def is_blind(self) -> bool:
+        """True where labelloop saw the row being labeled, and every annotator without a hint."""
+        return self.provenance.selected_by is not SelectedBy.UNKNOWN and all(label.blind for label in self.labels)
+
 
 def first_rows(rows: Iterable[Row]) -> dict[int, Row]:
     """The first row of each task, by task id; the others hold further responses to its prompt, and nothing else."""

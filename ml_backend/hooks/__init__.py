@@ -100,5 +100,14 @@ class HookSpecs:
         """Take the news that another version serves."""
 
     @_hookspec
+    def drift_found(self, project: str, model_version: str, kind: str, sentence: str) -> None:
+        """Take the news that something has changed since a version was trained. It comes once per version and kind.
+
+        Args:
+            kind: `texts`, `labels` or `errors`.
+            sentence: what was seen.
+        """
+
+    @_hookspec
     def predictions_made(self, project: str, model_version: str, predictions: Sequence[tuple[int, Prediction]]) -> None:
         """Take the predictions of a request of Label Studio or of a push, as pairs of task id and prediction."""

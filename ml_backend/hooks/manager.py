@@ -16,6 +16,7 @@ import pluggy
 
 from ..batches import in_batches
 from ..domain.annotation import Prediction
+from ..domain.drift import DriftAlarm
 from ..domain.example import Row
 from ..domain.snapshot import Snapshot
 from ..errors import ConfigurationError, HookError
@@ -131,6 +132,16 @@ class Hooks:
         """Tell hooks of a promotion."""
         arguments = {"project": project, "model_version": model_version, "previous": previous, "reason": reason}
         self._tell("model_promoted", f"the promotion of {model_version}", arguments)
+
+    def drift_found(self, project: str, alarm: DriftAlarm) -> None:
+        """Tell hooks of an alarm."""
+        arguments = {
+            "project": project,
+            "model_version": alarm.version,
+            "kind": alarm.kind.value,
+            "sentence": alarm.sentence,
+        }
+        self._tell("drift_found", f"an alarm about {alarm.version}", arguments)
 
     def predictions_made(self, project: str, model_version: str, predictions: Sequence[tuple[int, Prediction]]) -> None:
         """Tell hooks of predictions, given as pairs of task id and prediction."""

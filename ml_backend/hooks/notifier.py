@@ -22,7 +22,7 @@ WORTH_ANOTHER_TRY = frozenset({408, 425, 429, *range(500, 600)})
 
 
 class WebhookNotifier:
-    """Posts JSON to a URL when a snapshot is written and a version trained or promoted: names and figures, no texts.
+    """Posts JSON to a URL when a snapshot is written, a version trained or promoted, or drift found: no texts.
 
     The relay calls it beside the loop, so nobody waits while it tries: three times at most, and 5 s for each answer.
 
@@ -82,6 +82,13 @@ class WebhookNotifier:
         self._post(
             "model_promoted",
             {"project": project, "model_version": model_version, "previous": previous, "reason": reason},
+        )
+
+    @hookimpl
+    def drift_found(self, project: str, model_version: str, kind: str, sentence: str) -> None:
+        """Post `drift_found`."""
+        self._post(
+            "drift_found", {"project": project, "model_version": model_version, "kind": kind, "sentence": sentence}
         )
 
     @staticmethod

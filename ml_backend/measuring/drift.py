@@ -1,10 +1,10 @@
 """Whether blind tasks that come now are like those that a version was judged by: their texts, answers and errors.
 
-The reference is the test rows of the version's snapshot, which neither the version nor its calibration has seen. As long
-as nothing changes, these rows and the blind tasks after them are exchangeable: any order of them is as likely. A text's
-p-value is its randomised rank among all that came before it. Such p-values are independent and uniform as long as
-nothing changes, whatever the texts, and bets on them are fair. Errors are bet on directly, against the most errors that
-the test rows leave possible.
+The reference is the test rows of the version's snapshot, which neither the version nor its calibration has seen. While
+nothing changes, these rows and the blind tasks after them are exchangeable: any order of them is as likely. A text's
+p-value is its randomised rank among all that came before it. While nothing changes, such p-values are independent and
+uniform, whatever the texts, and bets on them are fair; what a bet goes by may be learned from the p-values before it,
+though not from the texts. Errors are bet on directly, against the most errors that the test rows leave possible.
 
 Source: Vovk, Gammerman and Shafer 2005, "Algorithmic Learning in a Random World" (conformal test martingales); Vovk et
 al. 2021, "Retrain or not retrain: conformal test martingales for change-point detection" (their use);

@@ -15,7 +15,9 @@ from ..file_locks import file_lock
 from .locks import Locks
 from .repositories.acceptances import AcceptanceRepository
 from .repositories.base import metadata
+from .repositories.blind_answers import BlindAnswerRepository
 from .repositories.certificates import CertificateRepository
+from .repositories.drift_alarms import DriftAlarmRepository
 from .repositories.events import EventRepository
 from .repositories.fits import FitRepository
 from .repositories.flags import FlagRepository
@@ -91,6 +93,8 @@ class Database:
         self.fits = FitRepository(engine, clock)
         self.certificates = CertificateRepository(engine, clock)
         self.acceptances = AcceptanceRepository(engine, clock)
+        self.blind_answers = BlindAnswerRepository(engine, clock)
+        self.drift_alarms = DriftAlarmRepository(engine, clock)
         self.locks = Locks(engine)
 
     def alone(self) -> AbstractContextManager[None]:

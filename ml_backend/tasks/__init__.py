@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..domain.annotation import Region
+from ..domain.annotation import Region, Task
 from ..domain.example import Row
 from ..domain.field_texts import join_fields
 from ..domain.label_config import ChoiceMade, Control, LabelConfig
@@ -96,6 +96,12 @@ class ServingPlan:
         if tuple(row.input) == self.fields:
             return row
         return replace(row, input={name: row.input.get(name, "") for name in self.fields})
+
+    def task(self, row: Row) -> Task:
+        """Return the task that a row is of, as far as it is read."""
+        return Task(
+            row.task_id, ObjectTag.data_of((shown, row.input.get(shown.field or "", "")) for shown in self.texts)
+        )
 
     def about(self, control: str, text: str) -> str:
         """Return what a control is decided on out of a task's text, see `Control.text_in`; all for an unknown name."""

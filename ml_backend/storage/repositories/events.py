@@ -107,13 +107,27 @@ class EventRepository(Repository):
         )
         return {row["annotation_id"]: row["changed_at"] for row in self._rows(newest)}
 
-    def by_annotation(self, project_id: int) -> Mapping[int, Sequence[AnnotationEvent]]:
-        """Return all events of each annotation, in the order in which they arrived."""
+    def by_annotation(
+        self, project_id: int, annotation_ids: Collection[int] | None = None
+    ) -> Mapping[int, Sequence[AnnotationEvent]]:
+        """Return all events of each annotation, in the order in which they arrived.
+
+        Args:
+            annotation_ids: of these annotations; None: of all.
+        """
         histories: dict[int, list[AnnotationEvent]] = defaultdict(list)
-        statement = select(events).where(events.c.project_id == project_id).order_by(events.c.id)
+        every = select(events).where(events.c.project_id == project_id).order_by(events.c.id)
+        statements = (
+            [every]
+            if annotation_ids is None
+            else [
+                every.where(events.c.annotation_id.in_(ids)) for ids in in_batches(sorted(annotation_ids), IDS_AT_ONCE)
+            ]
+        )
         with self._engine.connect() as connection:
-            for row in connection.execute(statement).mappings():
-                histories[row["annotation_id"]].append(_event(row))
+            for statement in statements:
+                for row in connection.execute(statement).mappings():
+                    histories[row["annotation_id"]].append(_event(row))
         return histories
 
     def history(self, project_id: int) -> Mapping[int, AnnotationEvent]:

@@ -4,10 +4,9 @@ import logging
 from collections.abc import Sequence
 
 from ...domain.acceptance import Acceptance, KeptCertificate
-from ...domain.example import first_rows
 from ...domain.project import Project
-from ...domain.reasons import ReasonCounts
-from ..exporting.row_source import RowSource
+from ...labelstudio.plans import plan_of
+from ..exporting.row_source import rows_of_tasks
 from ..services import Services
 from .certify import given_targets
 from .in_force import certificate_in_force
@@ -46,11 +45,10 @@ class AuditCheck:
         labeled = self._services.database.events.labeled(project.id, waiting)
         if not labeled:
             return
-        tasks = self._services.studio.tasks_by_id(project.id, labeled)
-        source = RowSource.of_project(self._services, project, tasks)
-        for task_id, row in first_rows(source.rows(ReasonCounts())).items():
+        plan = plan_of(project)
+        for task_id, row in rows_of_tasks(self._services, project, labeled).items():
             audit = waiting[task_id]
-            is_wrong = given_targets(source.plan, row.text, audit.regions) != row.targets
+            is_wrong = given_targets(plan, row.text, audit.regions) != row.targets
             answered_at = row.provenance.reviewed_at or self._services.clock().isoformat()
             self._services.database.acceptances.answer(audit, answered_at, is_wrong=is_wrong)
 

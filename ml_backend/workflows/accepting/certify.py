@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...batches import in_batches
 from ...domain.acceptance import KeptCertificate
-from ...domain.annotation import Prediction, Task
-from ...domain.example import Row, SelectedBy, Target
+from ...domain.annotation import Prediction
+from ...domain.example import Row, Target
 from ...domain.fit import fits_no_label
 from ...domain.model import LIFETIME_ERROR, ModelVersion
-from ...domain.object_tag import ObjectTag
 from ...domain.project import Project
 from ...domain.snapshot import Snapshot, Split
 from ...errors import CertificateError
@@ -95,7 +94,7 @@ class Certifier:
         self._predictor = services.load_predictor(services.versions.at_hand(self._champion).path)
         folder = SnapshotFolder(self._snapshot.path)
         test = list(folder.rows(Split.TEST))
-        self._test = [row for row in test if _is_blind(row)]
+        self._test = [row for row in test if row.is_blind]
         self._left_out = len(test) - len(self._test)
         validation = list(folder.rows(Split.VALIDATION))
         self._validation = self._judged(validation)
@@ -219,7 +218,7 @@ class Certifier:
         import numpy as np
 
         plan = self._plan
-        tasks = [Task(row.task_id, _task_data(plan, row)) for row in rows]
+        tasks = [plan.task(row) for row in rows]
         labels_off = self._services.options.feedback.labels_off
         made = prelabel(tasks, self._predictor, plan, None, labels_off=labels_off, with_fit=True)
         pairs = [
@@ -272,15 +271,6 @@ def is_acceptable(plan: ServingPlan, text: str, prediction: Prediction) -> bool:
     hidden = plan.config.hidden(prediction.result)
     asked = {each.name for each in plan.controls} - hidden
     return given_targets(plan, text, prediction.result).keys() == asked
-
-
-def _task_data(plan: ServingPlan, row: Row) -> dict[str, Any]:
-    return ObjectTag.data_of((shown, row.input.get(shown.field or "", "")) for shown in plan.texts)
-
-
-def _is_blind(row: Row) -> bool:
-    """True where labelloop saw the row being labeled, and every annotator without a hint."""
-    return row.provenance.selected_by is not SelectedBy.UNKNOWN and all(label.blind for label in row.labels)
 
 
 def _champion(services: Services, project: Project) -> ModelVersion:

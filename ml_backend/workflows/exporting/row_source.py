@@ -1,6 +1,6 @@
 """Tasks of a project or of an export file, and the rows that they give by the settings and the project's history."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 from ...domain.annotation import Annotation, Task
 from ...domain.config_changes import Absence
 from ...domain.event import AnnotationEvent
-from ...domain.example import Row
+from ...domain.example import Row, first_rows
 from ...domain.project import Project
 from ...domain.reasons import Reason, ReasonCount, ReasonCounts
 from ...domain.snapshot import SplitFractions, SplitRule
@@ -30,7 +30,7 @@ from ..connecting.projects import read_fields
 from ..services import Services
 from ..splits import FileSplits, ProjectSplits, TaskSplits
 
-__all__ = ["RowSource", "plan_of_file"]
+__all__ = ["RowSource", "plan_of_file", "rows_of_tasks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class RowSource:
     absences: Mapping[str, Sequence[Absence]] = field(default_factory=dict)
 
     @classmethod
-    def of_project(cls, services: Services, project: Project, tasks: Iterable[Task] | None = None) -> "RowSource":
+    def of_project(cls, services: Services, project: Project, tasks: Sequence[Task] | None = None) -> "RowSource":
         """Return a project's reviewed tasks as Label Studio holds them now.
 
         Args:
@@ -67,7 +67,8 @@ class RowSource:
         splits = ProjectSplits(services, project)
         source = services.studio.reviewed_tasks(project.id) if tasks is None else tasks
         source = marked(services, project.id, source)
-        history, absences = _event_history(services, project, plan, splits), control_absences(services, project)
+        chosen = None if tasks is None else {each.id for task in tasks for each in task.annotations}
+        history, absences = _event_history(services, project, plan, splits, chosen), control_absences(services, project)
         return cls(services, f"project {project.id}", source, plan, splits, history, absences)
 
     @classmethod
@@ -156,6 +157,17 @@ class RowSource:
         return change
 
 
+def rows_of_tasks(services: Services, project: Project, task_ids: Collection[int]) -> dict[int, Row]:
+    """Return the rows of those of these tasks that people have reviewed, by task, as Label Studio holds them now.
+
+    Raises:
+        StudioError: Label Studio cannot be read.
+        HookError: a hook failed with a row.
+    """
+    tasks = services.studio.tasks_by_id(project.id, task_ids)
+    return first_rows(RowSource.of_project(services, project, tasks).rows(ReasonCounts()))
+
+
 def plan_of_file(services: Services, export: Path, label_config: str) -> tuple[ServingPlan, tuple[str, ...]]:
     """Return what is read of a Label Studio export, by its first tasks, and sentences on fields that are left out.
 
@@ -176,9 +188,15 @@ def _tasks(export: Path, plan: ServingPlan, notes: FileNotes) -> Iterator[Task]:
     yield from read_flat_export(export, plan.config, notes) if is_flat else read_export(export, notes)
 
 
-def _event_history(services: Services, project: Project, plan: ServingPlan, splits: TaskSplits) -> History:
-    """Return a function that gives the events about an annotation, merged, as far as Label Studio confirms them."""
-    events = services.database.events.by_annotation(project.id)
+def _event_history(
+    services: Services, project: Project, plan: ServingPlan, splits: TaskSplits, annotation_ids: Collection[int] | None
+) -> History:
+    """Return a function that gives the events about an annotation, merged, as far as Label Studio confirms them.
+
+    Args:
+        annotation_ids: the annotations that it will be asked about; None: any.
+    """
+    events = services.database.events.by_annotation(project.id, annotation_ids)
 
     def history(task: Task, annotation: Annotation) -> AnnotationEvent | None:
         is_held_out = splits.of(plan.text(task.data)).is_held_out

@@ -10,6 +10,7 @@ from ..labeling.confirm import confirm_hints
 from ..selecting.refresh import reselect_if_due
 from ..services import Services
 from ..training.policy import retrain_if_due
+from ..watching.people import BlindCheck
 
 __all__ = ["ProjectUpkeep"]
 
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class ProjectUpkeep:
-    """Confirm events, request the trainings and lists of tasks that are due, and look at audits, project by project.
+    """Confirm events, request trainings and lists of tasks that are due, look at audits and blind answers, by project.
 
     While Label Studio does not answer, nothing happens, and the log says so once.
 
@@ -31,7 +32,7 @@ class ProjectUpkeep:
         self._not_before = 0.0
         self._paused: dict[int, float] = {}
         self._logged: dict[int, str] = {}
-        self._audits = AuditCheck(services)
+        self._audits, self._blind = AuditCheck(services), BlindCheck(services)
 
     def run(self) -> None:
         """Visit each project once."""
@@ -45,6 +46,7 @@ class ProjectUpkeep:
                 retrain_if_due(self._services, project)
                 reselect_if_due(self._services, project)
                 self._audits.check(project)
+                self._blind.check(project)
             except (StudioRejected, PayloadError) as error:
                 self._paused[project.id] = self._log(project, error)
             except StudioError as error:

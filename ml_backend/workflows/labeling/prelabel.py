@@ -18,6 +18,7 @@ from ...labelstudio.plans import plan_of
 from ...serving.prelabels import prelabel
 from ..connecting.projects import project_as_it_is
 from ..services import Services
+from ..watching.hidden import BlindWatch
 from .blind import are_blind
 from .read_ahead import read_ahead
 
@@ -61,7 +62,8 @@ def push_missing(
 ) -> int:
     """Push predictions to the unlabeled tasks that lack one of this version; held-out tasks and audits get a blind one.
 
-    How well the texts fit the labels is kept beside that, where the version can tell; blind ones are not looked at.
+    How well the texts fit the labels is kept beside that, where the version can tell. What it answers to held-out tasks
+    is kept from people, see `BlindWatch`.
     Only controls of the current label config are answered. Tasks are read, predicted and pushed at the same time, in
     constant memory however many there are. The first error ends all three and is raised here. Safe to repeat: existing
     predictions are left alone, so an interrupted push continues where it stopped.
@@ -82,6 +84,7 @@ def push_missing(
     expected = services.studio.count_without_prediction(project.id, version)
     progress = _PushProgress(report, expected, services.clock)
     names = StudioRules(project.label_config).controls
+    watch = BlindWatch(services, project, predictor)
 
     def push(pairs: TasksPredictions) -> None:
         _check_fit(services, project, version, pairs)
@@ -107,6 +110,7 @@ def push_missing(
             # Before they are pushed: tasks that hold a prediction of the version do not come by here again.
             fits = {task.id: fit for task, fit in zip(batch, made.fits, strict=True) if fit is not None}
             services.database.fits.put(project.id, version, fits)
+            watch.see(batch)
             progress.predicted += len(batch)
             progress.report()
             if len(ready) >= sizes.pushed:
@@ -115,6 +119,7 @@ def push_missing(
         if ready:
             pushing.start(ready, progress.report)
         pushing.finish(progress.report)
+        watch.look()
         if progress.pushed:
             progress.report()
     return progress.pushed

@@ -232,6 +232,7 @@ class Promoter:
     def _delete_old_predictions(self, project: Project, promotion: Promotion) -> None:
         """Keep the champion's and the previous version's; what became of older pre-labels was stored at ingest."""
         keep = {promotion.version, promotion.previous}
+        self._services.database.blind_answers.forget(project.id, keep)
         for version in self._services.studio.prediction_counts(project.id):
             if version.startswith(f"{project.ref.key}-") and version not in keep:
                 deleted = self._services.studio.delete_predictions(project.id, version)
