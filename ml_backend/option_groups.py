@@ -47,6 +47,11 @@ class RetrainingOptions(Group):
     model_config = prefixed("retrain_")
 
     after: Count = setting(50, "New reviewed labels after which training starts by itself; 0: never by itself.", ge=0)
+    on_drift: bool = setting(
+        False,
+        "Whether the first new label after an alarm that something has changed starts a training, though they are too "
+        "few otherwise.",
+    )
     debounce_s: Seconds = setting(60.0, "Seconds without a new label before training starts by itself.", ge=0)
     interval_s: Seconds = setting(600.0, "Least seconds between two trainings that start by themselves.", ge=0)
 

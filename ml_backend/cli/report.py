@@ -67,6 +67,10 @@ def _lines(report: Mapping[str, Any], page: Path) -> "Iterator[str | Table]":
         yield control["next_words"]
     yield from (f"{each['control']} has no forecast: {each['reason']}." for each in report["without_curve"])
     yield from report["advice"]
+    for each in report["live"]["versions"] if report["live"] else ():
+        if live := each["accuracy"]:
+            right = f"{live['share']:.0%} ({live['low']:.0%} to {live['high']:.0%})"
+            yield f"{each['version']} answered {right} of {live['rows']} blind tasks as people then did"
     rows = [
         (
             each["name"],

@@ -51,7 +51,6 @@ class DriftAlarm:
     Attributes:
         sentence: what was seen, for people.
         since: about when the change began.
-        job_id: the training that it started; None: none yet.
     """
 
     project_id: int
@@ -60,4 +59,3 @@ class DriftAlarm:
     sentence: str
     since: datetime
     raised_at: datetime
-    job_id: int | None = None

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arrays import Bools, Floats
 from ..domain.model import SliceComparison, SliceScore
+from .shares import share_interval
 
 __all__ = ["compare_slices", "distinct_slices", "mcnemar_p", "score_slices"]
 
@@ -30,7 +31,6 @@ EXACT_DIFFERENCES = 100
 FLIPS = 10_000
 WARNED_LOSS = 0.03
 """Chosen by simulation, `benchmarks/slices.py`: a slice of 30 rows that is 10 points worse must not go unseen."""
-Z95 = 1.959964
 
 
 def distinct_slices(masks: Mapping[str, Bools], rows: Bools) -> dict[str, Bools]:
@@ -161,10 +161,9 @@ def _interval(scores: Floats) -> tuple[float, float, float]:
     """Lower end, mean and upper end."""
     count, mean = len(scores), float(scores.mean())
     if np.isin(scores, (0, 1)).all():
-        centre = (mean + Z95**2 / (2 * count)) / (1 + Z95**2 / count)
-        half = Z95 * np.sqrt(mean * (1 - mean) / count + Z95**2 / (4 * count**2)) / (1 + Z95**2 / count)
-    else:
-        from scipy.stats import t
+        low, high = share_interval(mean, count)
+        return low, mean, high
+    from scipy.stats import t
 
-        centre, half = mean, float(t.ppf(0.975, count - 1)) * float(scores.std(ddof=1)) / np.sqrt(count)
-    return max(float(centre - half), 0.0), mean, min(float(centre + half), 1.0)
+    half = float(t.ppf(0.975, count - 1)) * float(scores.std(ddof=1)) / np.sqrt(count)
+    return max(float(mean - half), 0.0), mean, min(float(mean + half), 1.0)

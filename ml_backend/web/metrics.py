@@ -117,9 +117,23 @@ class _StateCollector(Collector):
             "labelloop_annotations", "Annotations by what became of the pre-label.", labels=["project", "prelabel"]
         )
         serving = GaugeMetricFamily("labelloop_serving", "1 for what serves.", labels=["project", "model_version"])
+        drift = GaugeMetricFamily(
+            "labelloop_drift_alarms", "1 for an alarm about what serves, by kind.", labels=["project", "kind"]
+        )
+        judged = GaugeMetricFamily(
+            "labelloop_blind_answers",
+            "Blind tasks that people labeled after what serves was trained, by whether it answered so too.",
+            labels=["project", "is_right"],
+        )
         for project in database.projects.all():
             fresh.add_metric([str(project.id)], new_labels(self._services, project))
             for outcome, count in database.events.prelabel_counts(project.id).items():
                 outcomes.add_metric([str(project.id), outcome], count)
-            serving.add_metric([str(project.id), announced_version(self._services, project)], 1)
-        yield from (jobs, fresh, outcomes, serving)
+            version = announced_version(self._services, project)
+            serving.add_metric([str(project.id), version], 1)
+            for alarm in database.drift_alarms.all(project.id, version):
+                drift.add_metric([str(project.id), alarm.kind.value], 1)
+            rows, wrong = database.blind_answers.counts(project.id, version)
+            judged.add_metric([str(project.id), "yes"], rows - wrong)
+            judged.add_metric([str(project.id), "no"], wrong)
+        yield from (jobs, fresh, outcomes, serving, drift, judged)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..domain.acceptance import KeptCertificate
+from ..domain.drift import DriftAlarm
 from ..domain.example import PrelabelOutcome
 from ..domain.job import Job
 from ..domain.model import GateDecision, Promotion
@@ -13,6 +14,7 @@ from .connecting.config_history import changes_since_training
 from .connecting.projects import announced_version
 from .services import Services
 from .training.policy import new_labels
+from .watching.live import live_sentence
 
 __all__ = ["ProjectStatus"]
 
@@ -29,6 +31,8 @@ class ProjectStatus:
         new_labels: since the last snapshot; training starts by itself at `retrain_after`, where that is not 0.
         prelabels: annotations by what became of the pre-label.
         gate: the last decision, None before the first.
+        live: how often people answer blind tasks as what serves does, in a sentence; empty where that is not known.
+        alarms: that something has changed since it was trained, the newest first.
         certificate: the newest by which answers are or were accepted; None before the first.
         accepted: answers that it accepted and nobody took back.
         looked_at: unlabeled texts that were compared with labeled ones, ever.
@@ -45,6 +49,8 @@ class ProjectStatus:
     jobs: tuple[Job, ...]
     promotions: tuple[Promotion, ...]
     now: datetime
+    live: str = ""
+    alarms: tuple[DriftAlarm, ...] = ()
     certificate: KeptCertificate | None = None
     accepted: int = 0
     looked_at: int = 0
@@ -56,11 +62,12 @@ class ProjectStatus:
         """Return the project's status, from the database alone."""
         database = services.database
         tries = database.certificates.all(project.id)
+        serving = announced_version(services, project)
         certificate = next((each for each in tries if each.is_certified), None)
         unfit = {each.task_id for each in database.fits.unfit(project.id)}
         return cls(
             project=project,
-            serving=announced_version(services, project),
+            serving=serving,
             new_labels=new_labels(services, project),
             retrain_after=services.options.retraining.after,
             prelabels=database.events.prelabel_counts(project.id),
@@ -68,6 +75,8 @@ class ProjectStatus:
             jobs=tuple(database.jobs.newest(project_id=project.id, limit=JOBS_SHOWN)),
             promotions=tuple(database.promotions.history(project.id, PROMOTIONS_SHOWN)),
             now=services.clock(),
+            live=live_sentence(services, project, serving),
+            alarms=tuple(database.drift_alarms.all(project.id, serving)),
             certificate=certificate,
             accepted=database.acceptances.count(certificate.id) if certificate else 0,
             looked_at=database.fits.count(project.id),

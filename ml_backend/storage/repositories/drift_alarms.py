@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Column, Integer, Table, select, update
+from sqlalchemy import Column, Table, select
 
 from ...domain.drift import DriftAlarm, DriftKind
 from .base import Repository, String, StudioId, Text, UtcDateTime, metadata
@@ -18,7 +18,6 @@ drift_alarms = Table(
     Column("sentence", Text, nullable=False),
     Column("since", UtcDateTime, nullable=False),
     Column("raised_at", UtcDateTime, nullable=False),
-    Column("job_id", Integer),
 )
 
 
@@ -39,8 +38,3 @@ class DriftAlarmRepository(Repository):
             statement = statement.where(drift_alarms.c.version == version)
         rows = self._rows(statement.order_by(drift_alarms.c.raised_at.desc(), drift_alarms.c.kind))
         return [DriftAlarm(**dict(row) | {"kind": DriftKind(row["kind"])}) for row in rows]
-
-    def start_training(self, project_id: int, version: str, job_id: int) -> None:
-        """Record that a job trains because of all alarms of a version; none of them starts another one."""
-        own = (drift_alarms.c.project_id == project_id, drift_alarms.c.version == version)
-        self._write(update(drift_alarms).where(*own, drift_alarms.c.job_id.is_(None)).values(job_id=job_id))

@@ -192,6 +192,16 @@ class EventRepository(Repository):
             found |= {row["task_id"] for row in self._rows(statement)}
         return found
 
+    def labeled_first_after(self, project_id: int, event_id: int) -> set[int]:
+        """Return the tasks that had no annotation, skipped ones included, before or at an event, and have one since."""
+        statement = (
+            select(events.c.task_id)
+            .where(events.c.project_id == project_id, events.c.task_id.is_not(None))
+            .group_by(events.c.task_id)
+            .having(func.min(events.c.id) > event_id)
+        )
+        return {row["task_id"] for row in self._rows(statement)}
+
     def last_received(self, project_id: int) -> AnnotationEvent | None:
         """Return the project's newest event."""
         statement = select(events).where(events.c.project_id == project_id).order_by(events.c.id.desc()).limit(1)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Integer,
     Table,
     select,
@@ -49,11 +50,18 @@ class SnapshotRepository(Repository):
         fresh = {"last_event_id": last_event_id, "created_at": statement.excluded.created_at}
         self._write(statement.on_conflict_do_update(index_elements=["project_id", "id"], set_=fresh))
 
+    def find(self, project_id: int, snapshot_id: str) -> SnapshotRecord | None:
+        """Return one of the project's snapshots; None where it has had none of this id."""
+        return self._newest(snapshots.c.project_id == project_id, snapshots.c.id == snapshot_id)
+
     def last(self, project_id: int) -> SnapshotRecord | None:
         """Return the project's newest snapshot."""
+        return self._newest(snapshots.c.project_id == project_id)
+
+    def _newest(self, *conditions: ColumnElement[bool]) -> SnapshotRecord | None:
         statement = (
             select(snapshots.c.id, snapshots.c.last_event_id, snapshots.c.created_at.label("read_at"))
-            .where(snapshots.c.project_id == project_id)
+            .where(*conditions)
             .order_by(snapshots.c.created_at.desc(), snapshots.c.last_event_id.desc())
             .limit(1)
         )

@@ -18,6 +18,7 @@ from ..exporting.snapshots import stored_snapshot
 from ..jobs.kinds.base import JobKind
 from ..labeling.ingest import UNCERTAINTY_SAMPLING
 from ..splits import splits_of
+from ..watching.live import live_sentence
 from .examination import Check, Examination, Finding
 from .probe import PREDICT_TIMEOUT_S, BackendAnswer
 
@@ -119,6 +120,18 @@ def _sampling(exam: Examination) -> Finding:
     if exam.info.sampling != UNCERTAINTY_SAMPLING:
         return Finding.warning(f"{exam.info.sampling!r}, so annotators do not get what the model is least sure of", fix)
     return Finding.fine(UNCERTAINTY_SAMPLING)
+
+
+def _drift(exam: Examination) -> Finding:
+    """Report whether something has changed since the serving version was trained."""
+    alarms = exam.services.database.drift_alarms.all(exam.project_id, exam.version)
+    if not alarms:
+        return Finding.fine(live_sentence(exam.services, exam.project, exam.version) or "nothing has been seen yet")
+    return Finding.warning(
+        "; ".join(alarm.sentence for alarm in alarms),
+        f"label some of the newest tasks, then train: `labelloop train --project {exam.project_id}`; docs/drift.md "
+        "says what to look for first",
+    )
 
 
 def _jobs(exam: Examination) -> Finding:
@@ -314,6 +327,7 @@ CHECKS = (
     Check("predictions", _predictions, needs=("project", "connected")),
     Check("selection", _selection, needs=("project", "connected")),
     Check("sampling", _sampling, needs=("project",)),
+    Check("drift", _drift, needs=("connected",)),
     Check("jobs", _jobs, needs=("database",)),
     Check("events", _events, needs=("project", "connected")),
     Check("answers", _answers, needs=("connected",), fix="train again, which makes a snapshot: `labelloop train`"),

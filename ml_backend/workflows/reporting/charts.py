@@ -6,7 +6,7 @@ from typing import Any
 
 from ...quality.charts import svg_of
 
-__all__ = ["curve_chart", "rounds_chart"]
+__all__ = ["curve_chart", "live_chart", "rounds_chart"]
 
 _Json = Mapping[str, Any]
 
@@ -86,6 +86,35 @@ def rounds_chart(rounds: Sequence[_Json], metric: str) -> str:
         ),
     ).properties(width=WIDTH, height=HEIGHT * 3 // 4)
     return _coloured(svg_of(chart, f"{metric} on blind rows, round by round"))
+
+
+def live_chart(live: _Json) -> str:
+    """Return the share of blind tasks that each version answered as people did, week by week, with 95% intervals."""
+    import altair as alt
+
+    newest = live["versions"][0]["version"]
+    values = [
+        {
+            **week,
+            "version": each["version"],
+            "colour": ACCENT if each["version"] == newest else SOFT,
+            "title": f"{each['version']}, from {week['from']}: {week['share']:.1%} of {week['rows']} blind tasks",
+        }
+        for each in live["versions"]
+        for week in each["weeks"]
+    ]
+    colour = alt.Color("colour:N").scale(None)
+    base = alt.Chart(alt.InlineData(values=values)).encode(
+        x=alt.X("from:T").axis(grid=False, tickCount=6, format="%d %b").title("week from"), color=colour
+    )
+    scale = alt.Scale(zero=False)
+    score = alt.Y("share:Q", scale=scale).title("answered as people did").axis(format=".0%", tickCount=5)
+    chart = alt.layer(
+        base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q"),
+        base.mark_line(strokeWidth=2).encode(y=score, detail="version:N"),
+        base.mark_circle(opacity=1, size=60).encode(y=score, description="title:N"),
+    ).properties(width=WIDTH, height=HEIGHT * 3 // 4)
+    return _coloured(svg_of(chart, "share of blind tasks answered as people did, week by week"))
 
 
 def _shifted(point: _Json, lead: float) -> dict[str, Any]:

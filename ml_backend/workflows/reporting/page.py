@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...domain.fit import LEAST_HELD_OUT
 from ...quality.report import NOT_FOR_FILES
-from .charts import curve_chart, rounds_chart
+from .charts import curve_chart, live_chart, rounds_chart
 from .wording import pair_words
 
 if TYPE_CHECKING:
@@ -32,10 +32,12 @@ def report_page(report: Mapping[str, Any]) -> str:
     """
     metric = report["controls"][0]["metric"] if report["controls"] else "F1"
     has_scores = any(each["macro_f1"] is not None for each in report["rounds"])
+    has_live = any(each["weeks"] for each in report["live"]["versions"]) if report["live"] else False
     page = _template().render(
         **report,
         metric=metric,
         curves=[curve_chart(control) for control in report["controls"]],
+        live_chart=live_chart(report["live"]) if has_live else "",
         rounds_chart=rounds_chart(report["rounds"], metric) if has_scores else "",
         link=lambda task_id: f"{report['project_url']}/data?task={task_id}" if report["project_url"] else None,
         pair_words=pair_words,

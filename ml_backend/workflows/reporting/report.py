@@ -19,6 +19,7 @@ from ...tasks import ServedControl, ServingPlan
 from ..auditing.decisions import precision_table
 from ..exporting.snapshots import export_file, export_project
 from ..services import Services
+from ..watching.live import live_to_json
 from .effects import PrelabelExperiment
 from .forecast import CurveForecast, LabelPrice
 from .frozen_rows import FrozenRows, SplitRow
@@ -26,7 +27,7 @@ from .mistakes import mistakes_to_json
 from .rounds import lead_of, rounds_by_time, rounds_by_version, strategies_to_json
 from .unfit import unfit_to_json
 from .wording import advice, forecast_sentence, next_sentence
-from .work import LabelWork, WorkTimes, work_in_events, work_in_rows
+from .work import LabelWork, Way, WorkTimes, work_in_events, work_in_rows
 
 if TYPE_CHECKING:
     from ...models.text.torch_encoder import TextEncoder
@@ -119,6 +120,7 @@ class _Reporter:
         if project is not None:
             self.report(Progress(0.05, "comparing", "labels with and without pre-label"))
             effects = PrelabelExperiment.of(services, project, plan, times).to_json(times)
+        live = self._live(project) if project is not None else None
         seconds = effects["seconds"] if effects else None
         saved_s = None if seconds is None else -seconds["difference"]
         costs = times.to_json(options.expert_hour_price)
@@ -144,6 +146,7 @@ class _Reporter:
             "has_prices": bool(options.expert_hour_price),
             "costs": {**costs, "machine_s": machine_s, "machine_price": machine_s / 3600 * options.machine_hour_price},
             "prelabels": effects,
+            "live": live,
             "rounds": rounds,
             "rounds_are_versions": is_by_version,
             "forecast": controls[0]["forecast"] if controls else None,
@@ -156,6 +159,12 @@ class _Reporter:
             "warnings": list(self.snapshot.manifest.warnings),
         }
         return body | {"advice": advice(body)}
+
+    def _live(self, project: Project) -> dict[str, Any]:
+        self.report(Progress(0.1, "comparing", "what versions answer to blind tasks"))
+        held_out = [row for row, split in self.rows if split.is_held_out]
+        prelabels = [(each.version, each.at, each.was_accepted) for each in self.work if each.way is Way.PRELABEL]
+        return live_to_json(self.services, project, held_out, prelabels)
 
     def _controls(
         self, plan: ServingPlan, price: LabelPrice, target: float | None

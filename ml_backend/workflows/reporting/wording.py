@@ -66,7 +66,18 @@ def pair_words(pair: _Json) -> str:
 
 def advice(report: _Json) -> list[str]:
     """Return what the figures ask for, the most pressing first."""
-    return [*_about_unfit(report["unfit"]), *_about_prelabels(report["prelabels"]), *_about_labels(report)]
+    return [
+        *_about_drift(report["live"]),
+        *_about_unfit(report["unfit"]),
+        *_about_prelabels(report["prelabels"]),
+        *_about_labels(report),
+    ]
+
+
+def _about_drift(live: _Json | None) -> Iterator[str]:
+    for alarm in live["alarms"] if live else ():
+        if alarm["is_serving"]:
+            yield f"{alarm['sentence'][:1].upper()}{alarm['sentence'][1:]}."
 
 
 def _about_unfit(unfit: _Json | None) -> Iterator[str]:

@@ -39,6 +39,7 @@ class LabelWork:
         targets: what the annotator answered, per control; empty without a row.
         seconds: as Label Studio's editor measured them; NaN where nobody did.
         version: of the pre-label, where it is known.
+        was_accepted: it left a pre-label unchanged.
     """
 
     annotator: str
@@ -50,6 +51,7 @@ class LabelWork:
     was_skipped: bool = False
     version: str | None = None
     selected_by: SelectedBy = SelectedBy.UNKNOWN
+    was_accepted: bool = False
 
     @property
     def label(self) -> str:
@@ -100,6 +102,7 @@ def work_in_events(
                     merged.was_cancelled,
                     merged.model_version,
                     merged.selected_by,
+                    merged.prelabel is PrelabelOutcome.ACCEPTED,
                 )
             )
     return sorted(work, key=lambda each: each.at)

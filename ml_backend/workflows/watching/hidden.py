@@ -53,29 +53,30 @@ class BlindWatch:
         if not self._is_on:
             return
         splits = splits_of(self._services, self._project, [self._plan.text(task.data) for task in tasks])
-        self.keep([task for task, split in zip(tasks, splits, strict=True) if split.is_held_out])
+        self._keep([task for task, split in zip(tasks, splits, strict=True) if split.is_held_out], {})
 
     def look(self) -> None:
         """Look for drift, where tasks have come by."""
         if self._has_more:
             look_for_drift(self._services, self._project, self._predictor.version, (DriftKind.TEXTS, DriftKind.LABELS))
 
-    def keep(self, tasks: Sequence[Task], rows: Mapping[int, Row] | None = None, *, is_reference: bool = False) -> None:
-        """Keep what the version answers to held-out tasks.
+    def answer_rows(self, rows: Sequence[Row], *, is_reference: bool = False) -> None:
+        """Keep what the version answers to held-out tasks that people have answered already."""
+        if self._is_on:
+            by_task = {row.task_id: row for row in rows}
+            self._keep([self._plan.task(row) for row in rows], by_task, is_reference=is_reference)
 
-        Args:
-            rows: by task what people answered to it, as far as they have.
-        """
+    def _keep(self, tasks: Sequence[Task], rows: Mapping[int, Row], *, is_reference: bool = False) -> None:
         if not tasks:
             return
         made = prelabel(tasks, self._predictor, self._plan, None, with_fit=True)
         answers = [
-            self._answer(task, prediction.result, fit, (rows or {}).get(task.id), is_reference=is_reference)
+            self._answer(task, prediction.result, fit, rows.get(task.id), is_reference=is_reference)
             for task, prediction, fit in zip(tasks, made.predictions, made.fits, strict=True)
             if prediction.score is not None
         ]
         self._services.database.blind_answers.add(answers)
-        self._has_more = self._has_more or bool(answers)
+        self._has_more = self._has_more or (bool(answers) and not is_reference)
 
     def _take_reference(self, version: ModelVersion) -> None:
         try:
@@ -84,9 +85,8 @@ class BlindWatch:
         except SnapshotError as error:
             log.warning("%s is watched without the rows that it was tested on: %s", version.name, error)
             return
-        some = list(rows.values())[:: -(-len(rows) // MOST_REFERENCE_ROWS) or 1]
-        self.keep([self._plan.task(row) for row in some], rows, is_reference=True)
-        self._has_more = False
+        step = max(1, -(-len(rows) // MOST_REFERENCE_ROWS))
+        self.answer_rows(list(rows.values())[::step], is_reference=True)
 
     def _answer(
         self, task: Task, regions: tuple[Region, ...], fit: float | None, row: Row | None, *, is_reference: bool

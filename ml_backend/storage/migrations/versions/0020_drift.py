@@ -41,5 +41,4 @@ def upgrade() -> None:
         sa.Column("sentence", sa.Text, nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("raised_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("job_id", sa.Integer),
     )
