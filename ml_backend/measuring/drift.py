@@ -130,15 +130,16 @@ def p_values(reference: Floats, scores: Floats, draws: Floats) -> Floats:
 
 def _learned_gains(p: Floats, bins: int) -> Floats:
     """Gains of bets that p-values fall where they fell of late, one for each memory, shape (K, N)."""
-    places = np.minimum((p * bins).astype(np.int64), bins - 1).tolist()
-    recent = np.zeros((len(MEMORIES), bins))
-    kept = 1 - 1 / np.array(MEMORIES)[:, None]
+    from scipy.signal import lfilter
+
+    places = np.minimum((p * bins).astype(np.int64), bins - 1)
+    fell = np.eye(bins)[places]
     gains = np.zeros((len(MEMORIES), len(p)))
-    for number, place in enumerate(places):
-        expected = (recent[:, place] + PRIOR / bins) / (recent.sum(axis=1) + PRIOR)
-        gains[:, number] = np.log(bins * expected)
-        recent *= kept
-        recent[:, place] += 1
+    for number, memory in enumerate(MEMORIES):
+        # How often each part was hit before, the less the longer ago.
+        recent = lfilter([0.0, 1.0], [1.0, 1 / memory - 1], fell, axis=0)
+        expected = (recent[np.arange(len(p)), places] + PRIOR / bins) / (recent.sum(axis=1) + PRIOR)
+        gains[number] = np.log(bins * expected)
     return gains
 
 

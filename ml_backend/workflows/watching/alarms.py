@@ -77,7 +77,7 @@ def _look_at_labels(answers: Sequence[BlindAnswer]) -> _Seen | None:
         return None
     later = labels[evidence.start : evidence.alarm + 1]
     before, now = _shares([*reference, *labels[: evidence.start]]), _shares(later)
-    label = max(sorted({*before, *now}), key=lambda each: abs(now.get(each, 0.0) - before.get(each, 0.0)))
+    label = max(sorted({*before, *now}), key=lambda each: now.get(each, 0.0) - before.get(each, 0.0))
     found = (
         f"{stream[0].version} answers with other labels than before: {label} to {now.get(label, 0.0):.0%} of the last "
         f"{len(later)} blind tasks, {before.get(label, 0.0):.0%} before"

@@ -15,6 +15,7 @@ from ...errors import LabelloopError
 from ...measuring.shares import share_interval, weeks
 from ..services import Services
 from .hidden import BlindWatch
+from .people import take_in
 
 __all__ = ["live_sentence", "live_to_json"]
 
@@ -57,7 +58,7 @@ def live_to_json(
     served = _served(services, project)
     for version, since in served:
         try:
-            _answer_missing(services, project, version, blind)
+            _bring_up_to_date(services, project, version, blind)
         except LabelloopError as error:
             notes.append(f"{version.name} has not answered all blind tasks: {error}")
         answers = services.database.blind_answers.of_version(project.id, version.name)
@@ -104,14 +105,18 @@ def _served(services: Services, project: Project) -> list[tuple[ModelVersion, da
     return [(version, at) for version, at in found if version is not None][:MOST_VERSIONS]
 
 
-def _answer_missing(services: Services, project: Project, version: ModelVersion, blind: Mapping[int, Row]) -> None:
-    """Let a version answer the blind tasks that were labeled after its snapshot and that it has not come by."""
+def _bring_up_to_date(services: Services, project: Project, version: ModelVersion, blind: Mapping[int, Row]) -> None:
+    """Judge a version's answers to blind tasks, and let it answer those that it has not come by.
+
+    These are among the tasks that were labeled after its snapshot.
+    """
+    answers = services.database.blind_answers.of_version(project.id, version.name)
+    take_in(services, project, [each for each in answers if each.answered_at is None], blind)
     snapshot = services.database.snapshots.find(project.id, version.snapshot_id)
     if snapshot is None or version.label_config_fingerprint != project.label_config_fingerprint:
         return
     new = services.database.events.labeled_first_after(project.id, snapshot.last_event_id) & blind.keys()
-    known = {each.task_id for each in services.database.blind_answers.of_version(project.id, version.name)}
-    if missing := sorted(new - known)[-MOST_ROWS:]:
+    if missing := sorted(new - {each.task_id for each in answers})[-MOST_ROWS:]:
         predictor = services.load_predictor(services.versions.get(version.name).path)
         BlindWatch(services, project, predictor).answer_rows([blind[task_id] for task_id in missing])
 

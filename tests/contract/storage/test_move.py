@@ -98,6 +98,15 @@ def fill(database: Database) -> None:
             | {"score": 0.95, "is_audit": False, "annotation_id": 2**40, "answered_at": None, "is_wrong": None}
             | {"created_at": MOMENT, "undone_at": None}
         ],
+        "blind_answers": [
+            {"id": 8, "project_id": 7, "version": "a-7-v1", "task_id": 5, "is_reference": False, "label": "é"}
+            | {"regions": [{"a": "é"}], "fit": 0.1 + 0.2, "answered_at": "2026", "judged_at": MOMENT, "is_wrong": True}
+            | {"created_at": MOMENT}
+        ],
+        "drift_alarms": [
+            {"project_id": 7, "version": "a-7-v1", "kind": "texts", "sentence": "é", "since": MOMENT}
+            | {"raised_at": MOMENT}
+        ],
         "steps": [{"name": "a", "done_at": MOMENT}],
         "model_versions": [
             {"project_key": "a-7", "number": 1, "method": "lora", "snapshot_id": "s", "path": "artifacts/r/b"}

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ml_backend.domain.drift import DriftAlarm, DriftKind
 from ml_backend.domain.example import AnnotatorLabel, Provenance, Row, Target
 from ml_backend.domain.label_config import LabelConfig
 from ml_backend.domain.snapshot import ProjectRef, Snapshot
@@ -14,7 +16,10 @@ from ml_backend.snapshots.build import BuiltRows
 from ml_backend.snapshots.reviewed import BuildSettings
 from ml_backend.snapshots.store import write_snapshot
 
-__all__ = ["Listener", "Marking", "changed", "empty_snapshot", "hooks_of", "row"]
+__all__ = ["ALARM", "Listener", "Marking", "changed", "empty_snapshot", "hooks_of", "row"]
+
+MOMENT = datetime(2026, 3, 2, tzinfo=UTC)
+ALARM = DriftAlarm(1, "v2", DriftKind.ERRORS, "worse", MOMENT, MOMENT)
 
 
 def row(text: str, number: int = 1, targets: Mapping[str, Target] | None = None, annotator: str = "3") -> Row:
@@ -69,6 +74,10 @@ class Listener:
     @hookimpl
     def model_promoted(self, project: str, model_version: str, previous: str) -> None:
         self.told.append(("model_promoted", project, model_version, previous))
+
+    @hookimpl
+    def drift_found(self, project: str, model_version: str, kind: str, sentence: str) -> None:
+        self.told.append(("drift_found", project, model_version, kind, sentence))
 
     @hookimpl
     def predictions_made(self, model_version: str, predictions: Any) -> None:

@@ -15,7 +15,7 @@ from ml_backend.domain.snapshot import Snapshot
 from ml_backend.errors import ConfigurationError, HookError
 from ml_backend.hooks import TrainingInfo, hookimpl
 from ml_backend.hooks.manager import Hooks
-from tests.unit.hooks.builders import Listener, Marking, changed, empty_snapshot, hooks_of, row
+from tests.unit.hooks.builders import ALARM, Listener, Marking, changed, empty_snapshot, hooks_of, row
 
 
 @pytest.fixture
@@ -195,12 +195,14 @@ def test_what_happened_is_told_in_order(snapshot: Snapshot, training: TrainingIn
     hooks.snapshot_written(snapshot)
     hooks.model_trained(training)
     hooks.model_promoted("tickets-1", "v2", "v1", "better")
+    hooks.drift_found("tickets-1", ALARM)
     hooks.predictions_made("tickets-1", "v2", [(7, None)])  # type: ignore[list-item]
     assert hooks.drain(5)
     assert list(listener) == [
         ("snapshot_written", snapshot.id),
         ("model_trained", "tickets-1-v1"),
         ("model_promoted", "tickets-1", "v2", "v1"),
+        ("drift_found", "tickets-1", "v2", "errors", "worse"),
         ("predictions_made", "v2", [7]),
     ]
 

@@ -13,7 +13,7 @@ from ml_backend.domain.snapshot import Snapshot
 from ml_backend.errors import ConfigurationError
 from ml_backend.hooks import TrainingInfo
 from ml_backend.hooks.notifier import WebhookNotifier
-from tests.unit.hooks.builders import empty_snapshot, hooks_of
+from tests.unit.hooks.builders import ALARM, empty_snapshot, hooks_of
 
 SECRET = "a secret of both sides"
 NOW = 1_800_000_000.0
@@ -66,6 +66,7 @@ def test_what_happens_is_posted_without_texts(receiver: Receiver, snapshot: Snap
     hooks.snapshot_written(Snapshot(snapshot.path, snapshot.manifest, is_new=False))  # no news
     hooks.model_trained(TrainingInfo("tickets-1", snapshot, "tickets-1-v1", {"macro_f1": 0.5}))
     hooks.model_promoted("tickets-1", "tickets-1-v1", "tickets-1-cold-start-x", "better")
+    hooks.drift_found("tickets-1", ALARM)
     assert hooks.drain(10)
     counts = {"train": 0, "validation": 0, "test": 0, "unresolved": 0, "dropped": 0}
     version = {"project": "tickets-1", "model_version": "tickets-1-v1"}
@@ -76,6 +77,10 @@ def test_what_happens_is_posted_without_texts(receiver: Receiver, snapshot: Snap
         },
         {"event": "model_trained", "data": {**version, "snapshot_id": snapshot.id, "metrics": {"macro_f1": 0.5}}},
         {"event": "model_promoted", "data": {**version, "previous": "tickets-1-cold-start-x", "reason": "better"}},
+        {
+            "event": "drift_found",
+            "data": {"project": "tickets-1", "model_version": "v2", "kind": "errors", "sentence": "worse"},
+        },
     ]
 
 

@@ -1,12 +1,14 @@
 """The policy that requests a training by itself."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from ml_backend.domain.annotation import Task
+from ml_backend.domain.drift import DriftAlarm, DriftKind
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.job import JobState
 from ml_backend.domain.project import Project
@@ -60,6 +62,41 @@ def test_training_is_due_when_enough_labels_have_settled(services: Services, pro
     job = retrain_if_due(services, project)
     assert job is not None
     assert TrainJob(**job.params).trigger == "policy"
+    assert retrain_if_due(services, project) is None
+
+
+@pytest.mark.parametrize("after", [0, 50])
+def test_an_alarm_about_what_serves_starts_one_training_with_the_first_label(tmp_path: Path, after: int) -> None:
+    services = build_test_services(tmp_path, retrain_after=after, retrain_on_drift=True)
+    project = add_project(services)
+    submit(services, 1)
+    services.clock.advance(3600)
+    serving, now = services.versions.serving(project), services.clock()
+    alarm = DriftAlarm(project.id, "another", DriftKind.TEXTS, "strange texts", now, now)
+    services.database.drift_alarms.add(alarm)
+    assert retrain_if_due(services, project) is None
+
+    services.database.drift_alarms.add(replace(alarm, version=serving))
+    services.clock.advance(30)
+    submit(services, 1)
+    assert retrain_if_due(services, project) is None, "labeling has not paused yet"
+    services.clock.advance(60)
+    job = retrain_if_due(services, project)
+    assert job is not None
+
+    services.database.jobs.finish(job, JobState.SUCCEEDED, error=None)
+    submit(services, 1)
+    services.clock.advance(3600)
+    assert retrain_if_due(services, project) is None, "the alarm has had its training"
+
+
+def test_alarms_start_no_training_unless_that_is_set(services: Services, project: Project) -> None:
+    submit(services, 2)
+    services.clock.advance(3600)
+    now = services.clock()
+    alarm = DriftAlarm(project.id, services.versions.serving(project), DriftKind.ERRORS, "worse", now, now)
+    services.database.drift_alarms.add(alarm)
+
     assert retrain_if_due(services, project) is None
 
 
