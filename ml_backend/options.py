@@ -287,7 +287,7 @@ class _ExtensionOptions(Group):
         "", "Country, such as `DE`, whose national phone numbers are masked; empty: international ones alone."
     )
     notify_url: Annotated[str, AfterValidator(lambda url: url and http_url(url))] = setting(
-        "", "URL that gets a signed message when a snapshot is written, a version trained or promoted."
+        "", "URL that gets a signed message when a snapshot is written, a version trained or promoted, or drift found."
     )
     notify_secret: SecretStr = setting(
         SecretStr(""), "Secret of at least 16 characters that those messages are signed with."
