@@ -5,8 +5,8 @@
 20 random classes are held out. A regression on frozen features learns 2,000 rows of the other 57; 250 rows are its
 validation rows, by which the novelty of texts is scaled; of the rest, some are the test rows and the others come as
 blind tasks, in random order. Without a change they raise false alarms, if any. Then a share of the texts comes from the
-20 classes, or five classes come more often, or a share of the answers becomes wrong because labels have another meaning.
-"Before" so many blind tasks have come when the change begins, as those do that wait when a version begins to serve.
+20 classes, or five classes come more often, or a share of the answers becomes wrong as labels get another meaning. In
+some streams usual blind tasks come first, as those do that wait when a version begins to serve.
 
 Beside the bets of the package, in the same run and on the same p-values: the Simple Jumper (Vovk et al. 2021), bound to
 small p-values, and, as a warning, our bets on p-values that each rank a text among the test rows alone.

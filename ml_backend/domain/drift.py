@@ -1,4 +1,4 @@
-"""What a version answers to blind tasks, what people say of it, and alarms that something has changed."""
+"""Answers of versions to blind tasks, and alarms that something has changed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ __all__ = ["BlindAnswer", "DriftAlarm", "DriftKind"]
 
 
 class DriftKind(StrEnum):
-    """What has changed: the texts that come, the shares of labels that they are answered with, or the errors."""
+    """The subject of an alarm: the texts that come, the shares of labels that they are answered with, or the errors."""
 
     TEXTS = "texts"
     LABELS = "labels"

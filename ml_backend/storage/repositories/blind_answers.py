@@ -1,4 +1,4 @@
-"""What versions answer to blind tasks, and whether people say the same."""
+"""Answers of versions to blind tasks, and whether people say the same."""
 
 import dataclasses
 from collections.abc import Collection, Sequence
