@@ -73,6 +73,7 @@ def test_pre_labels_that_do_harm_are_named(
         "prelabels": effects | {"by_label": [{"label": "Billing"} | effects]},
         "costs": {"without_time": 0, "breaks": 0},
         "unfit": None,
+        "live": None,
     }
 
     sentences = advice(report)

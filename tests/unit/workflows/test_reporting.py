@@ -157,6 +157,22 @@ def test_texts_that_fit_no_label_stand_in_the_page_by_week_and_group(report: dic
         assert words in with_groups
 
 
+def test_what_versions_answered_to_blind_tasks_stands_in_json_and_page(
+    simulation: Simulation, report: dict[str, Any], tmp_path: Path
+) -> None:
+    blind = sum(simulation.blind.values())
+    outcomes = simulation.services.database.events.prelabel_counts(simulation.project.id)
+    (version,) = report["live"]["versions"]
+
+    assert version["accuracy"]["rows"] == blind
+    assert version["accuracy"]["low"] < 1 - simulation.wrong_share < version["accuracy"]["high"]
+    assert version["accepted"]["rows"] == outcomes[PrelabelOutcome.ACCEPTED] + outcomes[PrelabelOutcome.CHANGED]
+    assert sum(week["rows"] for week in version["weeks"]) == blind
+    page = write_report(report, tmp_path).html.read_text(encoding="utf-8")
+    assert "<h2>Live</h2>" in page
+    assert "share of blind tasks answered as people did, week by week" in page
+
+
 def test_no_held_out_task_is_quoted(simulation: Simulation, report: dict[str, Any]) -> None:
     pairs = report["controls"][0]["mistakes"]["pairs"]
     quoted = [each["task_id"] for pair in pairs for each in pair["examples"]]
