@@ -70,7 +70,8 @@ def read(data: Path) -> Texts:
     learned, scaling = slice(0, TRAIN), slice(TRAIN, TRAIN + VALIDATION)
     model = LogisticRegression(C=30, max_iter=300).fit(vectors[learned], labels[learned])
     codes = np.unique(labels[learned], return_inverse=True)[1]
-    fits = Novelty(vectors[learned], codes, vectors[scaling]).p_values(vectors)
+    told = np.concatenate([vectors, model.decision_function(vectors).max(axis=1, keepdims=True)], axis=1)
+    fits = Novelty(vectors[learned], codes, told[scaling]).p_values(told)
     is_unseen = np.isin(labels, sorted(unseen))
     left = np.arange(len(labels)) >= TRAIN + VALIDATION
     answers = model.predict(vectors)

@@ -8,7 +8,6 @@ from typing import Any
 from ...domain.annotation import Annotation
 from ...domain.drift import BlindAnswer
 from ...domain.example import Row
-from ...domain.fit import UNFIT_SHARE
 from ...domain.model import ModelVersion, PromotionState
 from ...domain.project import Project
 from ...errors import LabelloopError
@@ -78,7 +77,6 @@ def live_to_json(
     return {
         "versions": versions,
         "accepted_weeks": _by_week([(at, is_same) for _, at, is_same in shown]),
-        "unfit_weeks": _unfit_weeks(answers),
         "labels": _labels(answers),
         "alarms": [
             {
@@ -144,17 +142,6 @@ def _by_week(observed: _Moments) -> list[dict[str, Any]]:
         {"from": monday.date().isoformat(), **(_share([observed[place] for place in places]) or {})}
         for monday, places in groups
     ]
-
-
-def _unfit_weeks(answers: Iterable[BlindAnswer]) -> list[dict[str, Any]]:
-    """Return the share of texts that fit no label, by the week in which the version came by them."""
-    return _by_week(
-        [
-            (each.created_at, each.fit <= UNFIT_SHARE)
-            for each in answers
-            if not each.is_reference and each.fit is not None and each.created_at is not None
-        ]
-    )
 
 
 def _labels(answers: Sequence[BlindAnswer]) -> list[dict[str, Any]]:
