@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 
 from benchmarks.support.texts import read_pairs
 from ml_backend.measuring import drift
-from ml_backend.measuring.drift import LEVEL, TESTS, Evidence, of_errors, of_labels, of_texts, p_values
+from ml_backend.measuring.drift import LEVEL, TESTS, Change, of_errors, of_labels, of_texts, p_values
 from ml_backend.measuring.novelty import Novelty
 from ml_backend.models.text.torch_encoder import TextEncoder
 
@@ -142,9 +142,9 @@ def against_test_rows(seen: Stream) -> int | None:
     return int(reached[0]) if len(reached) else None
 
 
-def ours(of: Callable[[Stream], Evidence]) -> Test:
+def ours(of: Callable[[Stream], Change | None]) -> Test:
     """A test of the package."""
-    return lambda seen: of(seen).alarm
+    return lambda seen: change.alarm if (change := of(seen)) else None
 
 
 TESTS_OF_TEXTS: dict[str, Test] = {

@@ -20,7 +20,7 @@ import numpy as np
 from ..arrays import Bools, Floats
 from .betting import capital, likely_start, loss_gains
 
-__all__ = ["Evidence", "of_errors", "of_labels", "of_texts", "p_values"]
+__all__ = ["Change", "of_errors", "of_labels", "of_texts", "p_values"]
 
 LEVEL = 0.01
 """The chance that any alarm of a version is false stays at most this."""
@@ -42,24 +42,20 @@ TEXTS_AT_ONCE = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """The evidence that something has changed.
+class Change:
+    """A change that the bets have shown.
 
     Attributes:
-        seen: observations that it rests on.
-        capital: what the bets have made of 1 by now.
-        alarm: the place of the observation at which it was enough for an alarm; None where it never was.
-        start: about where the change began, as far as there is one.
+        alarm: the place of the observation at which there was enough evidence.
+        start: the place of the one with which the change may have begun.
     """
 
-    seen: int
-    capital: float
-    alarm: int | None = None
-    start: int = 0
+    alarm: int
+    start: int
 
 
-def of_texts(reference: Floats, strangeness: Floats, draws: Floats) -> Evidence:
-    """The evidence that texts are stranger than those of the reference.
+def of_texts(reference: Floats, strangeness: Floats, draws: Floats) -> Change | None:
+    """The change to stranger texts than those of the reference; None where none is shown.
 
     Args:
         reference: strangeness of the test rows, by a function that none of these rows has determined, shape (R,).
@@ -69,11 +65,11 @@ def of_texts(reference: Floats, strangeness: Floats, draws: Floats) -> Evidence:
     p = np.maximum(p_values(reference, strangeness, draws), 1e-12)
     powers = POWERS[:, None] * p ** (POWERS[:, None] - 1)
     gains = [np.log1p(share * (powers - 1)) for share in SHARES]
-    return _evidence(np.concatenate(gains), RESTARTS, TESTS / LEVEL)
+    return _change(np.concatenate(gains), RESTARTS, TESTS / LEVEL)
 
 
-def of_labels(reference: Sequence[str], labels: Sequence[str], draws: Floats) -> Evidence:
-    """The evidence that the shares of labels have changed.
+def of_labels(reference: Sequence[str], labels: Sequence[str], draws: Floats) -> Change | None:
+    """The change to other shares of labels; None where none is shown.
 
     Args:
         reference: what the version answers to the test rows.
@@ -84,11 +80,11 @@ def of_labels(reference: Sequence[str], labels: Sequence[str], draws: Floats) ->
     places = {label: float(place) for place, label in enumerate(sorted({*reference, *labels}))}
     before, after = (np.array([places[label] for label in some]) for some in (reference, labels))
     p = p_values(before, after, draws)
-    return _evidence(np.concatenate([_learned_gains(p, bins) for bins in BINS]), RESTARTS, TESTS / LEVEL)
+    return _change(np.concatenate([_learned_gains(p, bins) for bins in BINS]), RESTARTS, TESTS / LEVEL)
 
 
-def of_errors(reference: Bools, errors: Bools) -> Evidence:
-    """The evidence that more answers are wrong than the test rows leave possible.
+def of_errors(reference: Bools, errors: Bools) -> Change | None:
+    """The change to more errors than the test rows leave possible; None where none is shown.
 
     Half of the level is for the chance that they leave too little possible.
 
@@ -100,7 +96,7 @@ def of_errors(reference: Bools, errors: Bools) -> Evidence:
 
     wrong = int(reference.sum())
     most = float(beta.ppf(1 - LEVEL / TESTS / 2, wrong + 1, len(reference) - wrong)) if wrong < len(reference) else 1.0
-    return _evidence(loss_gains(errors, most), ERROR_RESTARTS, 2 * TESTS / LEVEL)
+    return _change(loss_gains(errors, most), ERROR_RESTARTS, 2 * TESTS / LEVEL)
 
 
 def p_values(reference: Floats, scores: Floats, draws: Floats) -> Floats:
@@ -143,11 +139,6 @@ def _learned_gains(p: Floats, bins: int) -> Floats:
     return gains
 
 
-def _evidence(gains: Floats, restarts: float, enough: float) -> Evidence:
-    if not gains.shape[1]:
-        return Evidence(0, 1.0)
-    grown = capital(gains, restarts=restarts)
-    reached = np.flatnonzero(grown >= enough)
-    alarm = int(reached[0]) if len(reached) else None
-    until = gains if alarm is None else gains[:, : alarm + 1]
-    return Evidence(len(grown), float(grown[-1]), alarm, likely_start(until))
+def _change(gains: Floats, restarts: float, enough: float) -> Change | None:
+    reached = np.flatnonzero(capital(gains, restarts=restarts) >= enough)
+    return Change(int(reached[0]), likely_start(gains[:, : reached[0] + 1])) if len(reached) else None

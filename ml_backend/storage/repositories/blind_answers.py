@@ -107,7 +107,10 @@ class BlindAnswerRepository(Repository):
         return self._value(select(columns.id).where(*of_version).limit(1)) is not None
 
     def labeled_since(self, project_id: int, event_id: int) -> Sequence[BlindAnswer]:
-        """Return the answers to tasks that were labeled or changed after an event, and were not compared yet."""
+        """Return the answers to tasks that were labeled or changed after an event, and were not compared yet.
+
+        The tasks of test rows are not among them.
+        """
         columns = blind_answers.c
         labeled = (
             select(events.c.task_id)
@@ -122,7 +125,12 @@ class BlindAnswerRepository(Repository):
         )
         statement = (
             select(blind_answers)
-            .where(columns.project_id == project_id, sql("answered_at IS NULL"), columns.task_id.in_(labeled))
+            .where(
+                columns.project_id == project_id,
+                columns.is_reference.is_(False),
+                sql("answered_at IS NULL"),
+                columns.task_id.in_(labeled),
+            )
             .order_by(columns.id)
         )
         return [_answer(row) for row in self._rows(statement)]

@@ -51,13 +51,13 @@ def _look_at_texts(answers: Sequence[BlindAnswer]) -> _Seen | None:
     reference = np.array([-each.fit for each in answers if each.is_reference and each.fit is not None])
     stream = [each for each in answers if not each.is_reference and each.fit is not None]
     strangeness = np.array([-(each.fit or 0.0) for each in stream])
-    evidence = of_texts(reference, strangeness, _draws(stream, DriftKind.TEXTS))
-    if evidence.alarm is None:
+    change = of_texts(reference, strangeness, _draws(stream, DriftKind.TEXTS))
+    if change is None:
         return None
-    since = stream[evidence.start].created_at
-    earlier = np.concatenate([reference, strangeness[: evidence.start]])
+    since = stream[change.start].created_at
+    earlier = np.concatenate([reference, strangeness[: change.start]])
     limit = np.quantile(earlier, 1 - STRANGE_SHARE) if len(earlier) else 0.0
-    later = strangeness[evidence.start : evidence.alarm + 1]
+    later = strangeness[change.start : change.alarm + 1]
     found = (
         f"the texts that come now look unlike those that {stream[0].version} was tested on: "
         f"{np.mean(later > limit):.0%} of the last {len(later)} blind ones fit worse than {1 - STRANGE_SHARE:.0%} did "
@@ -72,17 +72,17 @@ def _look_at_labels(answers: Sequence[BlindAnswer]) -> _Seen | None:
     reference = [each.label for each in answers if each.is_reference]
     stream = [each for each in answers if not each.is_reference]
     labels = [each.label for each in stream]
-    evidence = of_labels(reference, labels, _draws(stream, DriftKind.LABELS))
-    if evidence.alarm is None:
+    change = of_labels(reference, labels, _draws(stream, DriftKind.LABELS))
+    if change is None:
         return None
-    later = labels[evidence.start : evidence.alarm + 1]
-    before, now = _shares([*reference, *labels[: evidence.start]]), _shares(later)
+    later = labels[change.start : change.alarm + 1]
+    before, now = _shares([*reference, *labels[: change.start]]), _shares(later)
     label = max(sorted({*before, *now}), key=lambda each: now.get(each, 0.0) - before.get(each, 0.0))
     found = (
         f"{stream[0].version} answers with other labels than before: {label} to {now.get(label, 0.0):.0%} of the last "
         f"{len(later)} blind tasks, {before.get(label, 0.0):.0%} before"
     )
-    return _seen(found, stream[evidence.start].created_at)
+    return _seen(found, stream[change.start].created_at)
 
 
 def _look_at_errors(answers: Sequence[BlindAnswer]) -> _Seen | None:
@@ -96,15 +96,15 @@ def _look_at_errors(answers: Sequence[BlindAnswer]) -> _Seen | None:
     errors = np.array([each.is_wrong for each in stream], dtype=np.bool_)
     if not len(reference):
         return None
-    evidence = of_errors(reference, errors)
-    if evidence.alarm is None:
+    change = of_errors(reference, errors)
+    if change is None:
         return None
-    later = errors[evidence.start : evidence.alarm + 1]
+    later = errors[change.start : change.alarm + 1]
     found = (
         f"{stream[0].version} is wrong more often than it was: people answered {later.sum()} of the last {len(later)} "
         f"blind tasks otherwise, and {reference.sum()} of the {len(reference)} that it was tested on"
     )
-    return _seen(found, Annotation.time_of(stream[evidence.start].answered_at))
+    return _seen(found, Annotation.time_of(stream[change.start].answered_at))
 
 
 _LOOKS: Mapping[DriftKind, Callable[[Sequence[BlindAnswer]], _Seen | None]] = {

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ...domain.annotation import Region, Task
 from ...domain.drift import BlindAnswer, DriftKind
@@ -93,8 +94,7 @@ class BlindWatch:
     ) -> BlindAnswer:
         given = given_targets(self._plan, self._plan.text(task.data), regions)
         labels = ((name, sorted({label_of(part) for part in parts_of(target)})) for name, target in given.items())
-        is_judged = row is not None and row.is_blind
-        return BlindAnswer(
+        answer = BlindAnswer(
             self._project.id,
             self._predictor.version,
             task.id,
@@ -102,7 +102,9 @@ class BlindWatch:
             regions,
             "; ".join(", ".join(each) or f"no {name}" for name, each in labels),
             fit,
-            answered_at=row.provenance.reviewed_at if row is not None and is_judged else None,
-            judged_at=self._services.clock() if is_judged else None,
-            is_wrong=given != row.targets if row is not None and is_judged else None,
         )
+        if row is None or not row.is_blind:
+            return answer
+        now = self._services.clock()
+        answered_at = row.provenance.reviewed_at or now.isoformat()
+        return replace(answer, answered_at=answered_at, judged_at=now, is_wrong=given != row.targets)

@@ -109,7 +109,7 @@ def _bring_up_to_date(services: Services, project: Project, version: ModelVersio
     These are among the tasks that were labeled after its snapshot.
     """
     answers = services.database.blind_answers.of_version(project.id, version.name)
-    take_in(services, project, [each for each in answers if each.answered_at is None], blind)
+    take_in(services, project, [each for each in answers if each.answered_at is None and not each.is_reference], blind)
     snapshot = services.database.snapshots.find(project.id, version.snapshot_id)
     if snapshot is None or version.label_config_fingerprint != project.label_config_fingerprint:
         return

@@ -36,11 +36,13 @@ def test_a_version_answers_a_task_once(database: Database, clock: FakeClock) -> 
 
 def test_answers_to_tasks_with_new_labels_wait_until_they_are_judged(database: Database, clock: FakeClock) -> None:
     database.blind_answers.add([answer(5), answer(6), answer(7), answer(8), answer(5, V2)])
+    database.blind_answers.add([answer(9, is_reference=True)])
     label(database, 5)
     seen = database.events.last_id(7)
     label(database, 6)
     label(database, 7, was_cancelled=True)
     label(database, 8, EventAction.DELETED)
+    label(database, 9)
 
     assert [(each.task_id, each.version) for each in database.blind_answers.labeled_since(7, 0)] == [
         (5, V1),

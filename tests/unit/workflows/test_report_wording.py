@@ -88,6 +88,7 @@ def test_groups_that_fit_no_label_are_named_as_candidates() -> None:
         "prelabels": None,
         "costs": {"without_time": 0, "breaks": 0},
         "unfit": {"waiting": 1250, "groups": groups},
+        "live": None,
     }
 
     (sentence,) = advice(report)
