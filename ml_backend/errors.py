@@ -28,6 +28,7 @@ __all__ = [
     "PromotionError",
     "PromotionVetoed",
     "SnapshotError",
+    "SourceError",
     "StateError",
     "StudioError",
     "StudioExportError",
@@ -204,6 +205,10 @@ class HookError(LabelloopError):
     def __init__(self, message: str, *, hook: str) -> None:
         super().__init__(message)
         self.hook = hook
+
+
+class SourceError(LabelloopError):
+    """A label source, or the folder of them, cannot be used as it stands."""
 
 
 class StateError(LabelloopError):

@@ -1,0 +1,1 @@
+"""Kinds of label sources, one per file."""
