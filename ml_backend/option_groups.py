@@ -14,6 +14,7 @@ __all__ = [
     "RetrainingOptions",
     "Seconds",
     "SelectionOptions",
+    "SourceOptions",
     "prefixed",
     "setting",
 ]
@@ -134,4 +135,22 @@ class SelectionOptions(Group):
     )
     features_mb: Count = setting(
         512, "Disk space for the vectors of texts that tasks are chosen by, in MB; 0: none are kept.", ge=0
+    )
+
+
+class SourceOptions(Group):
+    """How label sources are run, and when one is switched off."""
+
+    model_config = prefixed("sources_")
+
+    precision_floor: float = setting(
+        0.5,
+        "Share of a label source's votes that must prove right: one that is surely below it is switched off.",
+        ge=0,
+        le=1,
+    )
+    text_timeout_s: Seconds = setting(
+        1.0,
+        "Longest time that a label source may take with one text, in seconds; one that takes longer is left out.",
+        ge=0.1,
     )

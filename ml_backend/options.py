@@ -28,6 +28,7 @@ from .option_groups import (
     RetrainingOptions,
     Seconds,
     SelectionOptions,
+    SourceOptions,
     prefixed,
     setting,
 )
@@ -312,6 +313,7 @@ class Options(Group):
     jobs: JobOptions = Field(default_factory=JobOptions)
     feedback: FeedbackOptions = Field(default_factory=FeedbackOptions)
     selection: SelectionOptions = Field(default_factory=SelectionOptions)
+    sources: SourceOptions = Field(default_factory=SourceOptions)
     costs: CostOptions = Field(default_factory=CostOptions)
     extensions: _ExtensionOptions = Field(default_factory=_ExtensionOptions)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "Least level that is logged.")

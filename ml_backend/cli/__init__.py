@@ -24,6 +24,7 @@ for _name in (
     "train",
     "audit",
     "select",
+    "sources",
     "auto_accept",
     "report",
     "state",

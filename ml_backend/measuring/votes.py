@@ -1,13 +1,17 @@
 """Votes of label sources on texts, as columns of numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from ..arrays import Bools, Ints
 
-__all__ = ["Votes"]
+__all__ = ["VotedPart", "Votes"]
+
+VotedPart: TypeAlias = tuple[int, int, int]
+"""The number of a label, and start and end of the piece that it is about; 0 and 0 for whole texts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,3 +53,8 @@ class Votes:
     def of_sources(self, sources: Iterable[int]) -> "Votes":
         """Return those of these sources."""
         return self.where(np.isin(self.source, np.fromiter(sources, dtype=np.int64)))
+
+    def listed(self) -> Iterator[tuple[int, int, VotedPart]]:
+        """Yield row, source and what the source says of each vote."""
+        columns = (column.tolist() for column in (self.row, self.source, self.label, self.start, self.end))
+        return ((row, source, (label, start, end)) for row, source, label, start, end in zip(*columns, strict=True))

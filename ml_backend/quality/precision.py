@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from ..domain.flag import Flag, FlagOutcome
 from ..domain.quality import IssueKind
+from ..measuring.intervals import exact_interval
 
 __all__ = ["KindPrecision", "measured_precision"]
 
-CONFIDENCE = 0.95
 LEAST_DECISIONS = 20
 """With fewer, a kind is never silenced."""
 
@@ -58,21 +58,11 @@ def measured_precision(flags: Sequence[Flag], *, floor: float) -> list[KindPreci
     return [*table, _of(decoys, None, floor)] if decoys else table
 
 
-def _exact_interval(right: int, decided: int) -> tuple[float, float]:
-    """Return the exact two-sided 95% interval of a share (Clopper and Pearson 1934)."""
-    from scipy.special import betaincinv
-
-    tail = (1 - CONFIDENCE) / 2
-    low = float(betaincinv(right, decided - right + 1, tail)) if right else 0.0
-    high = float(betaincinv(right + 1, decided - right, 1 - tail)) if right < decided else 1.0
-    return low, high
-
-
 def _of(flags: Sequence[Flag], kind: IssueKind | None, floor: float) -> KindPrecision:
     counts = {outcome: sum(flag.outcome is outcome for flag in flags) for outcome in FlagOutcome}
     decided = sum(count for outcome, count in counts.items() if outcome.is_decision)
     right = sum(count for outcome, count in counts.items() if outcome.was_right)
-    low, high = _exact_interval(right, decided)
+    low, high = exact_interval(right, decided)
     return KindPrecision(
         kind=kind,
         open=counts[FlagOutcome.OPEN],

@@ -19,39 +19,39 @@ from typing import Any, NamedTuple
 from ..domain.field_texts import field_texts, readable_text
 from ..domain.source import AnswerForm
 from ..errors import SourceError
-from .kinds.base import AskedControl, Loading, SourceKind, Voter
+from .kinds.base import AskedControl, Loading, SourceKind
 from .kinds.rationales import line_of
 from .text import Examples, TaskText
 
-__all__ = ["MOST_VOTES", "Doing"]
+__all__ = ["LAYOUT", "Doing"]
 
 MOST_VOTES = 1000
+LAYOUT = struct.Struct("<iiq")
+"""How `Doing` lies in the shared memory."""
 
 
 class Doing(NamedTuple):
     """What a process is doing, as both see it.
 
     Attributes:
-        unit: the file that is loaded, or the source that reads; -1 for neither.
-        text: the number of the text in its batch; -1 while files are loaded.
-        count: grows with each change.
+        unit: the number of the voter that reads; -1 for none.
+        text: the number of the text in its batch.
+        step: grows with each change.
     """
 
     unit: int = -1
     text: int = -1
-    count: int = 0
+    step: int = 0
 
-    LAYOUT = struct.Struct("<iiq")
-
-    @classmethod
-    def read(cls, board: mmap.mmap) -> "Doing":
-        """Return what the process is doing."""
-        return cls(*cls.LAYOUT.unpack_from(board))
+    @staticmethod
+    def read(board: mmap.mmap) -> "Doing":
+        """Return what a process is doing."""
+        return Doing(*LAYOUT.unpack_from(board))
 
 
 def main() -> None:
     """Load the sources that the first message names, then answer each batch of texts with votes and faults."""
-    connection, board = Connection(int(sys.argv[1])), mmap.mmap(int(sys.argv[2]), Doing.LAYOUT.size)
+    connection, board = Connection(int(sys.argv[1])), mmap.mmap(int(sys.argv[2]), LAYOUT.size)
     worker = _Worker(board, connection, json.loads(connection.recv_bytes()))
     while True:
         try:
@@ -70,21 +70,27 @@ class _Worker:
     """The loaded sources, and the way in which they read a batch."""
 
     def __init__(self, board: mmap.mmap, connection: Connection, setup: Mapping[str, Any]) -> None:
-        self._write: Callable[[int, int, int], None] = lambda *now: Doing.LAYOUT.pack_into(board, 0, *now)
+        self._write: Callable[[int, int, int], None] = lambda *now: LAYOUT.pack_into(board, 0, *now)
         self._count = 0
         self._orphan_s = float(setup["orphan_s"])
         self._folder, self._skipped = Path(setup["folder"]), set(setup["skipped"])
         controls = [AskedControl(**{**each, "form": AnswerForm(each["form"])}) for each in setup["controls"]]
         loading = Loading(
-            self._folder, {each.name: each for each in controls}, setup["marked"], begin=lambda name: self._begin(name, connection)
+            self._folder,
+            {each.name: each for each in controls},
+            setup["marked"],
+            begin=lambda name: self._begin(name, connection),
         )
         self._voters = [voter for kind in SourceKind.all().values() for voter in kind().load(loading)]
         self._first = [sum(len(each.sources) for each in self._voters[:i]) for i in range(len(self._voters))]
-        _send(connection, {
-            "voters": [[_facts(source) for source in voter.sources] for voter in self._voters],
-            "faults": [_facts(fault) for fault in loading.faults],
-            "examples": [each.texts for each in Examples.made],
-        })
+        _send(
+            connection,
+            {
+                "voters": [[_facts(source) for source in voter.sources] for voter in self._voters],
+                "faults": [_facts(fault) for fault in loading.faults],
+                "examples": [each.texts for each in Examples.made],
+            },
+        )
 
     def _begin(self, file: str, connection: Connection) -> bool:
         """Tell the parent of a file, in case that it hangs or ends the process."""
@@ -113,7 +119,7 @@ class _Worker:
                     found = list(voter.votes(text))
                     if len(found) > MOST_VOTES:
                         raise SourceError(f"{len(found)} votes on one text; wanted at most {MOST_VOTES}")
-                except BaseException as error:  # noqa: BLE001 (whatever the analyst's code raises, an exit as well)
+                except BaseException as error:
                     place = line_of(error, self._folder, voter.sources[0].place)
                     named = "" if isinstance(error, SourceError) else f"{type(error).__name__}: "
                     faults.setdefault((unit, place, f"{named}{error}"[:300]), []).append(number)

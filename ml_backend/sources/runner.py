@@ -26,7 +26,7 @@ from ..domain.readable import shortened
 from ..domain.source import LabelSource, SourceFault
 from ..errors import SourceError
 from ..measuring.votes import Votes
-from .child import Doing
+from .child import LAYOUT, Doing
 from .kinds.base import AskedControl
 
 __all__ = ["SourceRunner"]
@@ -51,8 +51,8 @@ class _Child:
         self.is_loading = True
         self.connection, theirs = Pipe()
         with tempfile.TemporaryFile() as board, theirs:
-            board.truncate(Doing.LAYOUT.size)
-            self._board = mmap.mmap(board.fileno(), Doing.LAYOUT.size)
+            board.truncate(LAYOUT.size)
+            self._board = mmap.mmap(board.fileno(), LAYOUT.size)
             fds = (theirs.fileno(), board.fileno())
             # What settings hold is no business of the analyst's code.
             environment = {name: value for name, value in os.environ.items() if not name.startswith("LABELLOOP_")}
@@ -279,8 +279,8 @@ class SourceRunner:
             self._deaths += 1
             if self._deaths >= MOST_DEATHS:
                 raise SourceError(
-                    f"{MOST_DEATHS} processes that read {self._folder} died, and no source was reading; is there memory "
-                    "enough, and do the files import the same way each time?"
+                    f"{MOST_DEATHS} processes that loaded {self._folder} died while no source was reading; is there "
+                    "memory enough, and do the files import the same way each time?"
                 )
         child.close()
         return self._new_child()

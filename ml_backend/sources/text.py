@@ -122,7 +122,11 @@ class TaskText(str):
 
     @classmethod
     def of(
-        cls, text: str, fields: Mapping[str, str] | None = None, language: str = ENGLISH, closeness: Sequence[float] = ()
+        cls,
+        text: str,
+        fields: Mapping[str, str] | None = None,
+        language: str = ENGLISH,
+        closeness: Sequence[float] = (),
     ) -> "TaskText":
         """Return a text to ask, for tests of rationales as well: `assert my_rationale(TaskText.of("..."))`.
 
@@ -140,7 +144,7 @@ class TaskText(str):
     def mentions(self, *phrases: str) -> Matches:
         """Find words and phrases, whatever their case and inflection: `cancel` also finds `Cancelled`.
 
-        A phrase is words in this order with nothing but spaces, hyphens or commas between them: `top up` finds `top-up`.
+        A phrase is words in this order within a sentence, whatever signs stand between them: `top up` finds `top-up`.
         """
         found: set[Match] = set()
         places = self._places
@@ -196,7 +200,7 @@ class TaskText(str):
         return TaskText.of(self.fields[name], self.fields, self._language.name, self._closeness)
 
     def closeness(self, examples: Examples) -> float:
-        """Return how much the text resembles the most similar of the examples, in meaning: 1 for the same, 0 for nothing.
+        """Return how much the text resembles the most similar example in meaning: 1 for the same, 0 for nothing.
 
         It is the cosine of the frozen base model's vectors of whole texts, all fields together.
 
@@ -299,7 +303,7 @@ def _stemmed(phrases: tuple[str, ...], language: str) -> tuple[tuple[str, list[s
 
 def _stems_of(phrases: Iterable[str], language: str) -> Iterator[list[str]]:
     for phrase in phrases:
-        stems = TaskText.of(phrase, language=language)._stems  # noqa: SLF001 (the class is of this module)
+        stems = TaskText.of(phrase, language=language)._stems
         if not stems:
             raise SourceError(f"phrase {phrase!r} found; wanted words")
         yield stems

@@ -7,8 +7,8 @@
         '''They ask to end or pause something that runs, whatever the reason.'''
         return text.mentions("cancel", "terminate", "close my account").affirmed()
 
-The text is a string that can be asked for more: see `TaskText`. A rationale that does not apply returns nothing. One that
-does returns
+The text is a string that can be asked for more: see `TaskText`. A rationale that does not apply returns nothing. One
+that does returns
 
 - True, or what a question found: its label, or, where pieces of the text are marked, these pieces with its label;
 - a label, or a list of labels where several may be chosen;

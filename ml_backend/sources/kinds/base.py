@@ -90,7 +90,7 @@ class Loading:
         """
         if name is None and len(self.controls) == 1:
             return next(iter(self.controls.values()))
-        if name not in self.controls:
+        if name is None or name not in self.controls:
             found = "no control" if name is None else f"control {name!r}"
             raise SourceError(f"{found} found; wanted one of {', '.join(map(repr, self.controls))}")
         return self.controls[name]

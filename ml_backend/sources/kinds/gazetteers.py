@@ -14,7 +14,7 @@ from ..stems import stem
 from ..text import TaskText
 from .base import AskedControl, Loading, SourceKind, Vote, Voter
 
-__all__: list[str] = []
+__all__ = ["Gazetteers"]
 
 FOLDER, SETTINGS = "gazetteers", "settings.toml"
 ENTRY, LABEL = "entry", "label"
@@ -121,5 +121,9 @@ def _labeled_entries(path: Path, label: str) -> Iterator[tuple[str, str]]:
             return
         table = csv.DictReader(file)
         if ENTRY not in (table.fieldnames or ()):
-            raise SourceError(f"columns {', '.join(table.fieldnames or ()) or 'none'} found; wanted `entry`, and `label`")
-        yield from ((row[ENTRY].strip(), (row.get(LABEL) or label).strip()) for row in table if (row[ENTRY] or "").strip())
+            raise SourceError(
+                f"columns {', '.join(table.fieldnames or ()) or 'none'} found; wanted `entry`, and `label`"
+            )
+        yield from (
+            (row[ENTRY].strip(), (row.get(LABEL) or label).strip()) for row in table if (row[ENTRY] or "").strip()
+        )

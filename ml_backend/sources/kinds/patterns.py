@@ -170,7 +170,9 @@ class _TokenPattern:
             elements.append((_element(found["body"], language), *REPEATS[found["repeat"]]))
         brackets = [part for part in written.split() if part in ("[", "]")]
         if not elements or brackets not in ([], ["[", "]"]) or (marks and marks[0] == marks[1]):
-            raise SourceError(f"pattern {written!r} found; wanted words, with one pair of [ and ] around what is marked")
+            raise SourceError(
+                f"pattern {written!r} found; wanted words, with one pair of [ and ] around what is marked"
+            )
         return cls(elements, (marks[0], marks[1]) if marks else (0, len(elements)))
 
     def find(self, text: TaskText) -> list[tuple[int, int]]:
@@ -209,7 +211,8 @@ def _element(body: str, language: str) -> _Element:
     if body.startswith("{"):
         return _Shape(regex.compile(_shape(body[1:-1])))
     choices = tuple(
-        tuple(stem(choice[start:end], language) for start, end in TaskText.of(choice).tokens) for choice in body.split("|")
+        tuple(stem(choice[start:end], language) for start, end in TaskText.of(choice).tokens)
+        for choice in body.split("|")
     )
     if not all(choices):
         raise SourceError(f"{body!r} found in a pattern; wanted words, with | between alternatives")

@@ -32,7 +32,7 @@ class Rationales(SourceKind):
                 continue
             try:
                 module = _module(path)
-            except BaseException as error:  # noqa: BLE001 (whatever the analyst's code raises, an exit as well)
+            except BaseException as error:
                 loading.fault(line_of(error, loading.folder, name), f"{type(error).__name__}: {error}")
                 continue
             for each in _rationales(module):
@@ -85,7 +85,9 @@ class _RationaleVoter(Voter):
             return [self._own_label()]
         if _is_empty(answer):
             return []
-        raise SourceError(f"{answer!r:.60} returned; wanted True, a label, a list of labels, what was found, or nothing")
+        raise SourceError(
+            f"{answer!r:.60} returned; wanted True, a label, a list of labels, what was found, or nothing"
+        )
 
     def _piece(self, piece: Any, text: TaskText) -> Vote:
         if hasattr(piece, "span"):

@@ -1,0 +1,227 @@
+"""`labelloop sources`: measure label sources, and propose answers by them."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from ..domain.readable import listed, shortened
+from ..domain.source import SourceFault
+from ..errors import ConfigurationError
+from .app import app
+from .files import StudioExport, check_source, config_text
+from .options import AsJson, ConfigFile, OptionalProject
+from .output import emit, note, table
+from .session import open_services
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..workflows.sourcing.read import ReadTexts
+
+__all__: list[str] = []
+
+SHOWN, TEXT_CHARACTERS = 20, 70
+DEFAULT = "check"
+
+
+class _CheckByDefault(TyperGroup):
+    """Takes `labelloop sources --sources DIR` for `labelloop sources check --sources DIR`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        is_bare = bool(args) and args[0].startswith("-") and args[0] not in ctx.help_option_names
+        return super().parse_args(ctx, [DEFAULT, *args] if is_bare else args)
+
+
+_commands = typer.Typer(
+    cls=_CheckByDefault,
+    help="Measure label sources (an expert's reasons as code, lists, patterns), and propose answers by them. "
+    "Without a command: check.",
+    no_args_is_help=True,
+)
+app.add_typer(_commands, name="sources")
+
+SourceFolder = Annotated[
+    Path,
+    typer.Option(
+        "--sources",
+        exists=True,
+        file_okay=False,
+        metavar="DIR",
+        help="Folder of rationales (*.py), gazetteers/ and patterns/. Its code runs with your rights.",
+    ),
+]
+UnlabeledTasks = Annotated[
+    Path | None,
+    typer.Option(
+        "--tasks", exists=True, dir_okay=False, metavar="FILE", help="Further tasks, unlabeled; with an export."
+    ),
+]
+Floor = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Precision below which a source is switched off.",
+        show_default="LABELLOOP_SOURCES_PRECISION_FLOOR",
+    ),
+]
+
+
+@_commands.command()
+def check(
+    sources: SourceFolder,
+    project: OptionalProject = None,
+    studio_export: StudioExport = None,
+    config: ConfigFile = None,
+    tasks: UnlabeledTasks = None,
+    floor: Floor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure each source: what it covers, how often it is right, what it adds, where it and the expert differ.
+
+    Needs --project, or --studio-export with --config. Precision is measured on validation rows, which people labeled
+    without a hint, and apart from that on train rows; test rows are not looked at. A source that is surely below the
+    floor on either is switched off. Changes nothing.
+    """
+    from ..workflows.sourcing.check import SourceCheck
+
+    checked = SourceCheck(_read(sources, project, studio_export, config, tasks, floor))
+    result = checked.to_json()
+    _note(result["notes"], checked.read.faults)
+    emit(result, as_json=as_json, lines=() if as_json else _check_lines(result))
+
+
+@_commands.command()
+def propose(
+    sources: SourceFolder,
+    project: OptionalProject = None,
+    studio_export: StudioExport = None,
+    config: ConfigFile = None,
+    tasks: UnlabeledTasks = None,
+    floor: Floor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose answers to tasks that nobody has labeled, by all sources that are on.
+
+    Needs --project, or --studio-export with --config. Held-out tasks get none. Changes nothing.
+    """
+    from ..workflows.sourcing.propose import Proposals
+
+    proposed = Proposals(_read(sources, project, studio_export, config, tasks, floor))
+    result = proposed.to_json()
+    _note(result["notes"], proposed.read.faults)
+    emit(result, as_json=as_json, lines=() if as_json else _proposal_lines(result))
+
+
+@_commands.command()
+def entries(
+    sources: SourceFolder,
+    project: OptionalProject = None,
+    studio_export: StudioExport = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose entries for gazetteers: what people marked in train rows, and no list holds yet.
+
+    Needs --project, or --studio-export with --config. Nothing is written; add what you agree with to the lists.
+    """
+    from ..workflows.sourcing.entries import ProposedEntries
+
+    proposed = ProposedEntries(_read(sources, project, studio_export, config, None, None))
+    result = proposed.to_json()
+    _note(result["notes"], proposed.read.faults)
+    rows = [
+        (each["control"], each["label"], each["entry"], each["marked"], each["occurs"]) for each in result["entries"]
+    ]
+    lines = [table(("control", "label", "entry", "marked", "occurs"), rows)] if rows else ["no list lacks anything"]
+    emit(result, as_json=as_json, lines=lines)
+
+
+def _read(
+    sources: Path,
+    project: int | None,
+    studio_export: Path | None,
+    config: Path | None,
+    tasks: Path | None,
+    floor: float | None,
+) -> "ReadTexts":
+    from ..workflows.sourcing.read import AskedFiles, read_texts
+
+    check_source(project, studio_export, config)
+    if tasks is not None and project is not None:
+        raise ConfigurationError("--tasks goes with --studio-export; a project's unlabeled tasks are in Label Studio")
+    services = open_services()
+    if studio_export is not None:
+        return read_texts(services, sources, AskedFiles(studio_export, config_text(config), tasks), floor=floor)
+    return read_texts(services, sources, services.database.projects.get(project or 0), floor=floor)
+
+
+def _note(sentences: Sequence[str], faults: Sequence[SourceFault]) -> None:
+    for sentence in sentences:
+        note(f"note: {sentence}")
+    for fault in faults:
+        note(f"fault: {fault.sentence}")
+
+
+def _check_lines(result: dict[str, Any]) -> "Iterator[str | Table]":
+    found = result["sources"]
+    is_on = sum(each["is_on"] for each in found)
+    yield f"{is_on} of {len(found)} sources are on; {result['texts']} texts, {result['labeled']} of them labeled"
+    if found:
+        columns = ("source", "label", "covers", "right, blind (95%)", "rows", "right, train (95%)", "rows", "alone")
+        yield table((*columns, "conflicts", ""), map(_source_row, found))
+    differences = result["differences"]
+    if differences:
+        yield ""
+        yield f"{len(differences)} times a source and people differ on a train row; one of them is wrong:"
+        shown = [
+            (each["task_id"], each["source"], each["says"], each["given"], _cut(each["text"], TEXT_CHARACTERS))
+            for each in differences[:SHOWN]
+        ]
+        yield table(("task", "source", "says", "people say", "text"), shown)
+    if len(differences) > SHOWN:
+        yield f"and {len(differences) - SHOWN} more, which --json lists"
+
+
+def _source_row(each: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        each["name"],
+        each["label"],
+        f"{each['coverage']:.1%}",
+        _interval(each["precision"]),
+        each["rows"],
+        _interval(each["train_precision"]),
+        each["train_rows"],
+        f"{each['alone']}, {each['alone_right']} of {each['alone_labeled']} right",
+        f"{each['conflicts']:.0%}",
+        "" if each["is_on"] else f"off: {each['off_because']}",
+    )
+
+
+def _proposal_lines(result: dict[str, Any]) -> "Iterator[str | Table]":
+    proposals = result["proposals"]
+    yield f"{len(proposals)} of {result['unlabeled']} unlabeled tasks have a proposal"
+    if proposals:
+        rows = [_proposal_row(each) for each in proposals[:SHOWN]]
+        yield table(("task", "confidence", "proposed", "by"), rows)
+    if len(proposals) > SHOWN:
+        yield f"and {len(proposals) - SHOWN} more, which --json lists"
+
+
+def _proposal_row(each: dict[str, Any]) -> tuple[object, ...]:
+    targets = _cut(str(each["targets"]), TEXT_CHARACTERS)
+    return each["task_id"], f"{each['confidence']:.0%}", targets, listed(each["by"])
+
+
+def _interval(precision: list[float | None] | None) -> str | None:
+    if precision is None or precision[1] is None:
+        return None
+    low, middle, high = precision
+    return f"{middle:.0%} ({low:.0%} to {high:.0%})"
+
+
+def _cut(text: str, most: int) -> str:
+    return shortened(" ".join(text.split()), most)

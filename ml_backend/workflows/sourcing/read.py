@@ -1,0 +1,277 @@
+"""The votes of a folder's sources on all texts of a project or of files, labeled or not."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...arrays import Bools, Floats, Floats2d, Ints
+from ...domain.example import Row, Target, first_rows, parts_of, spans_in
+from ...domain.project import Project
+from ...domain.reasons import ReasonCounts
+from ...domain.snapshot import Split
+from ...domain.source import AnswerForm, LabelSource, SourceFault
+from ...errors import ConfigurationError
+from ...labelstudio.files.flat_file import FlatFile
+from ...labelstudio.files.notes import FileNotes
+from ...measuring.label_model import precisions
+from ...measuring.source_quality import Answers, SourceFigures, judged, measured_sources
+from ...measuring.votes import Votes
+from ...models.decoders.base import decoder_of
+from ...sources.kinds.base import AskedControl
+from ...sources.runner import SourceRunner
+from ...tasks import ServedControl, ServingPlan
+from ..exporting.row_source import RowSource, plan_of_file
+from ..features import TextFeatures
+from ..selecting.candidates import Candidates, file_candidates, project_candidates
+from ..services import Services
+
+if TYPE_CHECKING:
+    from ...models.text.torch_encoder import TextEncoder
+
+__all__ = ["AskedFiles", "JudgedControl", "ReadTexts", "marked_pieces", "read_texts"]
+
+
+@dataclass(frozen=True, slots=True)
+class AskedFiles:
+    """Files instead of a project.
+
+    Attributes:
+        export: what people labeled.
+        tasks: further tasks without a label; None: those of the export alone.
+    """
+
+    export: Path
+    label_config: str
+    tasks: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JudgedControl:
+    """A control, what its sources say, and what people say about that.
+
+    Attributes:
+        sources: their numbers.
+        votes: theirs.
+        verdicts: 1 for a right vote, 0 for a wrong one, -1 where nobody has answered, or nobody may look; shape (V,).
+        chances: of each label, by train rows, shape (K,).
+        answers: what people said in train and validation rows.
+        figures: of its sources, by number.
+        off: why sources are switched off, by number.
+    """
+
+    asked: AskedControl
+    sources: tuple[int, ...]
+    votes: Votes
+    verdicts: Ints
+    chances: Floats
+    answers: Answers
+    figures: Mapping[int, SourceFigures]
+    off: Mapping[int, str]
+
+    @property
+    def votes_on(self) -> Votes:
+        """The votes of the sources that are on."""
+        return self.votes.of_sources(number for number in self.sources if number not in self.off)
+
+
+@dataclass(frozen=True, eq=False)
+class ReadTexts:
+    """All texts, labeled ones first, and the votes on them.
+
+    Attributes:
+        task_ids: of all texts.
+        splits: of all texts.
+        rows: what people labeled, for the first texts.
+        notes: sentences on what to know before the figures are believed.
+    """
+
+    plan: ServingPlan
+    sources: tuple[LabelSource, ...]
+    faults: Sequence[SourceFault]
+    task_ids: Sequence[int]
+    splits: Sequence[Split]
+    rows: Sequence[Row]
+    votes: Votes
+    stopped: frozenset[int]
+    floor: float
+    notes: Sequence[str] = ()
+
+    def in_split(self, split: Split) -> Bools:
+        """Return which texts are labeled rows of a split, shape (N,)."""
+        return np.array(
+            [number < len(self.rows) and each is split for number, each in enumerate(self.splits)], dtype=np.bool_
+        )
+
+    @cached_property
+    def controls(self) -> list[JudgedControl]:
+        """The controls that are answered with labels, in the order of the config."""
+        return [self._judged(asked_control(served)) for served in self.plan.labeled]
+
+    def trust(self, control: JudgedControl) -> Floats:
+        """Return the precision of every source as far as it is known, shape (S,)."""
+        train = self.in_split(Split.TRAIN)[control.votes.row]
+        learns = np.array([source.learns for source in self.sources], dtype=np.bool_)[control.votes.source]
+        known = np.where(train & learns, -1, control.verdicts)
+        return precisions(control.votes.source, known, sources=len(self.sources))
+
+    def _judged(self, asked: AskedControl) -> JudgedControl:
+        sources = tuple(k for k, source in enumerate(self.sources) if source.control == asked.name)
+        votes = self.votes.of_sources(sources)
+        # Test rows judge versions, and nothing else.
+        readable = [number for number, split in enumerate(self.splits[: len(self.rows)]) if split is not Split.TEST]
+        answers = {
+            number: parts
+            for number in readable
+            if (parts := _parts(asked, self.rows[number].targets.get(asked.name))) is not None
+        }
+        verdicts = judged(votes, answers)
+        train, blind = (self.in_split(split) for split in (Split.TRAIN, Split.VALIDATION))
+        figures = measured_sources(votes, verdicts, train=train, blind=blind, sources=sources, form=asked.form)
+        counts = np.ones(len(asked.labels))
+        for number in readable:
+            for label, _, _ in answers.get(number, ()) if train[number] else ():
+                counts[label] += 1
+        chances = counts / (counts.sum() if asked.form is AnswerForm.ONE else train.sum() + 2)
+        off = {k: why for k in sources if (why := self._why_off(k, figures[k]))}
+        return JudgedControl(asked, sources, votes, verdicts, chances, answers, figures, off)
+
+    def _why_off(self, number: int, figures: SourceFigures) -> str:
+        """Return why a source is switched off; empty where it is not.
+
+        As with flags, a share must be below the floor with confidence: few votes may be wrong by bad luck.
+        """
+        if number in self.stopped:
+            return "it was stopped; see its fault"
+        shares = {"blind validation": figures.blind}
+        if not self.sources[number].learns:
+            shares["train"] = figures.train
+        for rows, share in shares.items():
+            if share.is_surely_below(self.floor):
+                found = f"{share.right} of its {share.decided} votes on {rows} rows are right"
+                return f"{found}, surely less than {self.floor:.0%}"
+        return ""
+
+
+def read_texts(
+    services: Services, folder: Path, asked: Project | AskedFiles, *, floor: float | None = None
+) -> ReadTexts:
+    """Have the sources of a folder read a project's texts, or those of files.
+
+    Args:
+        floor: precision below which a source is switched off; None: by the settings.
+
+    Raises:
+        SourceError: the folder cannot be used.
+        StudioError: Label Studio does not answer.
+        StudioExportError, LabelConfigError: a file is not what it should be.
+        ConfigurationError: no control is answered with labels.
+    """
+    notes = FileNotes()
+    sentences: tuple[str, ...] = ()
+    if isinstance(asked, Project):
+        source = RowSource.of_project(services, asked)
+    else:
+        plan, sentences = plan_of_file(services, asked.export, asked.label_config)
+        source = RowSource.of_file(services, asked.export, plan, notes, services.options.labels.split)
+    if not source.plan.labeled:
+        raise ConfigurationError("no control of the label config is answered with labels; sources answer no others")
+    rows = list(first_rows(source.rows(ReasonCounts())).values())
+    unlabeled = _unlabeled(services, source, asked, notes)
+    texts = [*(row.text for row in rows), *unlabeled.texts]
+    splits = [Split.TRAIN if source.splits is None else source.splits.of(text) for text in texts]
+    options = services.options.sources
+    controls = [asked_control(served) for served in source.plan.labeled]
+    marked = marked_pieces(source.plan, [row for row, split in zip(rows, splits, strict=False) if split is Split.TRAIN])
+    with SourceRunner(
+        folder, controls, limit_s=options.text_timeout_s, marked=marked, embed=_embed(services)
+    ) as runner:
+        votes = runner.votes(texts)
+    return ReadTexts(
+        source.plan,
+        runner.sources,
+        runner.faults,
+        [*(row.task_id for row in rows), *unlabeled.task_ids],
+        splits,
+        rows,
+        votes,
+        runner.stopped,
+        options.precision_floor if floor is None else floor,
+        (*sentences, *notes.sentences, *_blindness(rows, splits)),
+    )
+
+
+def asked_control(served: ServedControl) -> AskedControl:
+    """Return a control as sources answer it."""
+    control = served.control
+    if control.marks_regions:
+        form = AnswerForm.SPANS
+    else:
+        form = AnswerForm.ONE if decoder_of(served.kind.head).is_one_label else AnswerForm.SEVERAL
+    return AskedControl(control.name, form, control.label_values, control.object.field or "")
+
+
+def marked_pieces(plan: ServingPlan, rows: Sequence[Row]) -> dict[str, dict[str, list[str]]]:
+    """Return the pieces of texts that people marked, by control and label, each as often as it was marked."""
+    pieces: dict[str, dict[str, list[str]]] = {}
+    for served in plan.labeled:
+        by_label: defaultdict[str, list[str]] = defaultdict(list)
+        for row in rows:
+            text = served.control.text_in(row.text)
+            for span in spans_in(row.targets.get(served.name)) if served.control.marks_regions else ():
+                by_label[span.label].append(text[span.start : span.end])
+        pieces[served.name] = dict(by_label)
+    return pieces
+
+
+def _parts(asked: AskedControl, target: Target | None) -> frozenset[tuple[int, int, int]] | None:
+    """Return an answer as votes are compared with it; None where nobody answered."""
+    if target is None:
+        return None
+    places = {label: number for number, label in enumerate(asked.labels)}
+    if asked.form is AnswerForm.SPANS:
+        return frozenset((places[s.label], s.start, s.end) for s in spans_in(target) if s.label in places)
+    return frozenset((places[str(part)], 0, 0) for part in parts_of(target) if str(part) in places)
+
+
+def _unlabeled(services: Services, source: RowSource, asked: Project | AskedFiles, notes: FileNotes) -> Candidates:
+    """Return the tasks that nobody has labeled."""
+    if isinstance(asked, Project):
+        return project_candidates(services, asked, source)
+    # A table of answers lists labeled tasks alone.
+    own = Candidates() if FlatFile(asked.export).is_flat() else file_candidates(asked.export, source, FileNotes())
+    if asked.tasks is None:
+        return own
+    more = file_candidates(asked.tasks, source, notes)
+    return Candidates([*own.task_ids, *more.task_ids], [*own.texts, *more.texts], [*own.scores, *more.scores])
+
+
+def _embed(services: Services) -> Callable[[Sequence[str]], Floats2d]:
+    """Return what computes vectors, by a base model that is loaded when it is first asked."""
+    loaded: list[tuple[TextEncoder, TextFeatures]] = []
+
+    def embed(texts: Sequence[str]) -> Floats2d:
+        from ...models.text.torch_encoder import TextEncoder
+
+        if not loaded:
+            encoder = TextEncoder.load(services.options.models.base_model)
+            loaded.append((encoder, TextFeatures(services, encoder)))
+        return loaded[0][1].of(texts)
+
+    return embed
+
+
+def _blindness(rows: Sequence[Row], splits: Sequence[Split]) -> list[str]:
+    """Say how many validation labels may not be blind, since labelloop did not see them being made."""
+    validation = [row for row, split in zip(rows, splits, strict=False) if split is Split.VALIDATION]
+    unknown = sum(not any(label.blind for label in row.labels) for row in validation)
+    if not validation:
+        return ["no validation row is labeled, so no precision is known on blind rows"]
+    if not unknown:
+        return []
+    many = f"{unknown} of {len(validation)} validation rows have labels that labelloop did not see being made"
+    return [f"{many}; they count as blind, and may not be"]
