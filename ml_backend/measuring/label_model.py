@@ -1,13 +1,14 @@
 """Combine the votes of label sources into one answer per text, with the chance that it is right.
 
-A source counts by its precision, the share of its votes that are right. With rows that people labeled it is measured,
-and drawn towards the precision of all sources together, the more so the fewer its votes; without, every source has the
-same. What a source does not say counts for nothing. Votes are taken as independent of each other given the right
-answer.
+A source counts by its precision, the share of its votes that are right. Three things tell it: rows that people labeled;
+texts with one label that several sources answer, where the others' votes say how likely this one is right; and the
+precision of all sources together, towards which one with few votes is drawn. What a source does not say counts for
+nothing. Votes are taken as independent of each other given the right answer.
 
 Source: Nitzan and Paroush 1982, "Optimal Decision Rules in Uncertain Dichotomous Choice Situations" (the weights);
-Ratner et al. 2017, "Snorkel: Rapid Training Data Creation with Weak Supervision" (the setting); Dawid and Skene 1979
-estimate precisions from agreement alone, which `benchmarks/sources.py` compares.
+Dawid and Skene 1979, "Maximum Likelihood Estimation of Observer Error-Rates Using the EM Algorithm" (precision by
+agreement; here no vote judges itself, and people's labels take part); Ratner et al. 2017, "Snorkel" (the setting).
+`benchmarks/sources.py` compares.
 """
 
 from collections import defaultdict
@@ -26,6 +27,8 @@ __all__ = ["CombinedAnswer", "combined", "precisions"]
 PRIOR_PRECISION, PRIOR_VOTES, OWN_PRIOR_VOTES = 0.75, 20.0, 4.0
 """What is thought of sources together before a vote is judged, worth so many votes; and of one, by all of them."""
 LEAST, MOST = 0.02, 0.98
+AGREEMENT_WEIGHT, AGREEMENT_ROUNDS = 0.3, 5
+"""How much a vote that others judge counts beside one that people judged; weights from .1 to 1 differ little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +48,48 @@ class CombinedAnswer:
     sources: tuple[int, ...]
 
 
-def precisions(source: Ints, verdicts: Ints, *, sources: int) -> Floats:
+def precisions(votes: Votes, verdicts: Ints, *, sources: int, classes: int = 0) -> Floats:
     """Return the precision of each source, shape (S,).
 
     Args:
-        source: of each vote, shape (V,).
+        votes: of the sources of one control.
         verdicts: 1 for a right vote, 0 for a wrong one, -1 where nobody knows, shape (V,).
+        classes: how many labels there are, where each text has exactly one; 0 where it may have several, and what
+            others say does not speak against a vote.
     """
-    right = np.bincount(source[verdicts == 1], minlength=sources)
-    decided = np.bincount(source[verdicts >= 0], minlength=sources)
+    right = np.bincount(votes.source[verdicts == 1], minlength=sources).astype(np.float64)
+    decided = np.bincount(votes.source[verdicts >= 0], minlength=sources).astype(np.float64)
     together = (right.sum() + PRIOR_PRECISION * PRIOR_VOTES) / (decided.sum() + PRIOR_VOTES)
+    trust = _drawn_together(right, decided, together)
+    unjudged = votes.where(verdicts < 0)
+    _, place, count = np.unique(unjudged.row, return_inverse=True, return_counts=True)
+    disputed = unjudged.where(count[place] > 1)
+    if not classes or not len(disputed):
+        return trust
+    agreed = AGREEMENT_WEIGHT * np.bincount(disputed.source, minlength=sources)
+    for _ in range(AGREEMENT_ROUNDS):
+        chances = AGREEMENT_WEIGHT * _chances_by_others(disputed, trust, classes)
+        agreeing = np.bincount(disputed.source, weights=chances, minlength=sources)
+        trust = _drawn_together(right + agreeing, decided + agreed, together)
+    return trust
+
+
+def _drawn_together(right: Floats, decided: Floats, together: float) -> Floats:
+    """Return the share of right votes per source, drawn towards that of all."""
     return np.asarray((right + together * OWN_PRIOR_VOTES) / (decided + OWN_PRIOR_VOTES), dtype=np.float64)
+
+
+def _chances_by_others(votes: Votes, trust: Floats, classes: int) -> Floats:
+    """Return how likely each vote is right by the other votes on its text, all classes alike before; shape (V,)."""
+    clipped = np.clip(trust, LEAST, MOST)[votes.source]
+    weights = np.log(clipped * max(classes - 1, 1) / (1 - clipped))
+    rows, row = np.unique(votes.row, return_inverse=True)
+    answers, answer = np.unique(row * classes + votes.label, return_inverse=True)
+    scores = np.bincount(answer, weights=weights)
+    by_row = np.bincount(answers // classes, weights=np.exp(scores), minlength=len(rows))
+    unanswered = classes - np.bincount(answers // classes, minlength=len(rows))
+    without = np.exp(scores[answer] - weights)
+    return np.asarray(without / (by_row[row] - np.exp(scores[answer]) + without + unanswered[row]), dtype=np.float64)
 
 
 def combined(votes: Votes, trust: Floats, chances: Floats, form: AnswerForm) -> list[CombinedAnswer]:

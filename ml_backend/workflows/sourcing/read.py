@@ -113,11 +113,13 @@ class ReadTexts:
         return [self._judged(asked_control(served)) for served in self.plan.labeled]
 
     def trust(self, control: JudgedControl) -> Floats:
-        """Return the precision of every source as far as it is known, shape (S,)."""
+        """Return the precision of every source that is on as far as it is known, shape (S,)."""
         train = self.in_split(Split.TRAIN)[control.votes.row]
         learns = np.array([source.learns for source in self.sources], dtype=np.bool_)[control.votes.source]
         known = np.where(train & learns, -1, control.verdicts)
-        return precisions(control.votes.source, known, sources=len(self.sources))
+        is_on = ~np.isin(control.votes.source, sorted(control.off))
+        classes = len(control.asked.labels) if control.asked.form is AnswerForm.ONE else 0
+        return precisions(control.votes_on, known[is_on], sources=len(self.sources), classes=classes)
 
     def _judged(self, asked: AskedControl) -> JudgedControl:
         sources = tuple(k for k, source in enumerate(self.sources) if source.control == asked.name)

@@ -1,0 +1,225 @@
+"""What rationales are worth on Banking77: a regression with and without texts that they label, and four label models.
+
+    python -m benchmarks.sources --data BANKING77 --folder FOLDER [--seeds 1 2 3 4 5] [--per-class 0 1 3 5 10]
+
+The rationales are those of `benchmarks/banking77_sources`, one per class, written once by somebody who read nine texts
+of each class in the training file, and not changed after their figures were seen; the test file was never looked at.
+For each number of labels per class, drawn at random from the training file, a regression on vectors of the frozen base
+model learns from these labels and the names of classes, and once more from all other training texts that the
+rationales answer as well, each with a weight. The score is macro-F1 on the official test file, beside the present cold start:
+it compares texts with the names of classes. A rationale is worth as many labels as the regression without them takes
+to score as high, less those that were given, divided by the number of rationales. The weight was chosen on a part of the
+training file.
+
+Label models, with their accuracy on the training texts that they answer: a majority; sources by their precision on the
+labeled rows; the one of the package, to which agreement adds; and the EM of Dawid and Skene 1979 over which sources
+answer the texts of which class, where classes are known for the labeled rows.
+Vectors stay in the folder.
+"""
+
+import argparse
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+from sklearn.metrics import f1_score
+
+from benchmarks.support.texts import Pair, read_pairs
+from ml_backend.arrays import Floats, Floats2d, Ints
+from ml_backend.domain.source import AnswerForm
+from ml_backend.labelstudio.plans import plan_of
+from ml_backend.learning.classification.regression import fit_regression
+from ml_backend.measuring.label_model import combined, precisions
+from ml_backend.measuring.votes import Votes
+from ml_backend.models.text.torch_encoder import TextEncoder
+from ml_backend.serving.cold_start import ColdStartPredictor
+from ml_backend.sources.kinds.base import AskedControl
+from ml_backend.sources.runner import SourceRunner
+
+SOURCES = Path(__file__).parent / "banking77_sources"
+CONTROL = "intent"
+C, ITERATIONS = 10.0, 300
+WEAK_WEIGHT = 0.1
+ROUNDS, SMOOTHING = 20, (0.1, 5.0)
+
+
+class Data:
+    """The texts, their vectors and classes, and the votes on the training texts."""
+
+    def __init__(self, train: Sequence[Pair], test: Sequence[Pair], folder: Path) -> None:
+        self.labels = tuple(sorted({label for _, label in train}))
+        self.encoder = TextEncoder.load()
+        names = [label.replace("_", " ") for label in self.labels]
+        self.train, self.test, self.names = (
+            _vectors(folder / f"{name}.npy", texts, self.encoder)
+            for name, texts in (
+                ("train", [text for text, _ in train]),
+                ("test", [text for text, _ in test]),
+                ("names", names),
+            )
+        )
+        self.train_classes, self.test_classes = (
+            np.array([self.labels.index(label) for _, label in pairs]) for pairs in (train, test)
+        )
+        self.test_texts = [text for text, _ in test]
+        with SourceRunner(SOURCES, [AskedControl(CONTROL, AnswerForm.ONE, self.labels)], limit_s=10.0) as runner:
+            self.votes = runner.votes(text for text, _ in train)
+        if runner.faults:
+            raise SystemExit("\n".join(fault.sentence for fault in runner.faults))
+        self.sources = len(runner.sources)
+
+    def score(self, rows: Floats2d, classes: Ints, weights: Floats) -> float:
+        """Macro-F1 on the test rows of a regression on these rows and the names of classes."""
+        head = fit_regression(
+            np.concatenate([rows, self.names]),
+            np.concatenate([classes, np.arange(len(self.labels))]),
+            np.concatenate([weights, np.ones(len(self.labels))]),
+            classes=len(self.labels),
+            c=C,
+            max_iterations=ITERATIONS,
+        )
+        return self.f1(head.logits(self.test).argmax(axis=1))
+
+    def f1(self, answers: Ints) -> float:
+        """Macro-F1 of answers to the test rows."""
+        return float(
+            f1_score(self.test_classes, answers, average="macro", labels=range(len(self.labels)), zero_division=0)
+        )
+
+    def cold_start(self) -> float:
+        """The score of the present cold start."""
+        choices = "".join(f"<Choice value={quoteattr(label)}/>" for label in self.labels)
+        xml = (
+            f'<View><Text name="text" value="$text"/><Choices name="{CONTROL}" toName="text">{choices}</Choices></View>'
+        )
+        predicted = ColdStartPredictor("cold start", plan_of(xml), self.encoder).predict(self.test_texts)
+        return self.f1(np.array([self.labels.index(str(answer[CONTROL].target)) for answer in predicted]))
+
+
+def _vectors(path: Path, texts: Sequence[str], encoder: TextEncoder) -> Floats2d:
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, encoder.embed(texts))
+    return np.load(path)
+
+
+def labels_by_votes(data: Data, labeled: Ints) -> dict[str, tuple[Ints, Ints, Floats]]:
+    """By label model: the unlabeled training rows that it answers, their classes, and its confidences."""
+    verdicts = np.where(
+        np.isin(data.votes.row, labeled), data.votes.label == data.train_classes[data.votes.row], -1
+    ).astype(np.int64)
+    uniform = np.full(len(data.labels), 1 / len(data.labels))
+    trusts = {
+        "majority": np.full(data.sources, 0.75),
+        "precision": precisions(data.votes, verdicts, sources=data.sources),
+        "package": precisions(data.votes, verdicts, sources=data.sources, classes=len(data.labels)),
+    }
+    answers = {}
+    for name, trust in trusts.items():
+        found = combined(data.votes, trust, uniform, AnswerForm.ONE)
+        rows = np.array([each.row for each in found])
+        classes = np.array([each.parts[0][0] for each in found])
+        answers[name] = rows, classes, np.array([each.confidence for each in found])
+    answers["Dawid-Skene"] = dawid_skene(data.votes, data, labeled)
+    return {
+        name: tuple(column[~np.isin(rows, labeled)] for column in (rows, classes, confidences))
+        for name, (rows, classes, confidences) in answers.items()
+    }
+
+
+def dawid_skene(votes: Votes, data: Data, labeled: Ints) -> tuple[Ints, Ints, Floats]:
+    """Rows with a vote, the likeliest class and its chance, by how often each source answers texts of each class."""
+    fires = np.zeros((len(data.train), data.sources))
+    fires[votes.row, votes.source] = 1
+    count = np.zeros((len(data.train), len(data.labels)))
+    np.add.at(count, (votes.row, votes.label), 1.0)
+    rows = np.flatnonzero(fires.any(axis=1))
+    chances = count / np.maximum(count.sum(axis=1, keepdims=True), 1)
+    for _ in range(ROUNDS):
+        chances[labeled] = np.eye(len(data.labels))[data.train_classes[labeled]]
+        known = chances[rows]
+        rates = (fires[rows].T @ known + SMOOTHING[0]) / (known.sum(axis=0) + SMOOTHING[1])
+        scores = fires @ np.log(rates) + (1 - fires) @ np.log1p(-np.minimum(rates, 1 - 1e-6))
+        scores += np.log((known.sum(axis=0) + 1) / (len(rows) + len(data.labels)))
+        scores -= scores.max(axis=1, keepdims=True)
+        chances = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    return rows, chances[rows].argmax(axis=1), chances[rows].max(axis=1)
+
+
+def drawn(classes: Ints, per_class: int, seed: int) -> Ints:
+    """So many rows of each class."""
+    rng = np.random.default_rng(seed)
+    picked = [rng.permutation(np.flatnonzero(classes == k))[:per_class] for k in range(int(classes.max()) + 1)]
+    return np.sort(np.concatenate(picked)).astype(np.int64)
+
+
+def main() -> None:
+    """Score each number of labels with each seed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of Banking77's files")
+    parser.add_argument("--folder", type=Path, required=True, help="where vectors lie, or will")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--per-class", type=int, nargs="+", default=[0, 1, 2, 3, 5, 8, 10, 15, 20])
+    asked = parser.parse_args()
+    data = Data(*(list(read_pairs(asked.data / f"{name}.csv")) for name in ("train", "test")), asked.folder)
+    answered = len(np.unique(data.votes.row)) / len(data.train)
+    print(f"{data.sources} rationales answer {answered:.1%} of {len(data.train)} texts")
+    print(f"cold start: macro-F1 {data.cold_start():.4f}\n", flush=True)
+    measure(data, asked.per_class, asked.seeds, WEAK_WEIGHT)
+
+
+def measure(data: Data, levels: Sequence[int], seeds: Sequence[int], weak_weight: float) -> None:
+    """Print a line per number of labels, and what a rationale is worth."""
+    means: dict[int, dict[str, float]] = {}
+    models = "majority | precision | package | Dawid-Skene"
+    print(f"| labels per class | labels alone | {models} | least gain | right: {models} |")
+    print(f"|{' --- |' * 11}")
+    for per_class in levels:
+        scores: dict[str, list[float]] = {}
+        right: dict[str, list[float]] = {}
+        for seed in seeds if per_class else seeds[:1]:
+            labeled = drawn(data.train_classes, per_class, seed)
+            own, classes = data.train[labeled], data.train_classes[labeled]
+            scores.setdefault("alone", []).append(data.score(own, classes, np.ones(len(labeled))))
+            for name, (rows, answers, confidences) in labels_by_votes(data, labeled).items():
+                right.setdefault(name, []).append(float((answers == data.train_classes[rows]).mean()))
+                scores.setdefault(name, []).append(
+                    data.score(
+                        np.concatenate([own, data.train[rows]]),
+                        np.concatenate([classes, answers]),
+                        np.concatenate([np.ones(len(labeled)), weak_weight * confidences]),
+                    )
+                )
+        mean = {name: statistics.mean(values) for name, values in scores.items()}
+        means[per_class] = mean
+        worst = min(b - a for a, b in zip(scores["alone"], scores["package"], strict=True))
+        accuracies = " | ".join(f"{statistics.mean(values):.4f}" for values in right.values())
+        shown = " | ".join(f"{value:.4f}" for value in mean.values())
+        print(f"| {per_class} | {shown} | {worst:+.4f} | {accuracies} |", flush=True)
+    _print_worth(data, means)
+
+
+def _print_worth(data: Data, means: dict[int, dict[str, float]]) -> None:
+    """Print how many labels each level with rationales is worth, by the curve without them."""
+    levels = sorted(means)
+    curve = np.maximum.accumulate([means[level]["alone"] for level in levels])
+    for level in levels:
+        score = means[level]["package"]
+        is_beyond = " or more" if score > curve[-1] else ""
+        equal = float(np.interp(score, curve, levels))
+        worth = (equal - level) * len(data.labels) / data.sources
+        print(
+            f"{level} labels per class with rationales are worth {equal:.1f}{is_beyond}: {worth:.1f} labels per rationale"
+        )
+    target = means[5]["alone"] if 5 in means else None
+    if target is not None:
+        with_rationales = np.maximum.accumulate([means[level]["package"] for level in levels])
+        needed = float(np.interp(target, with_rationales, levels)) if target > with_rationales[0] else 0.0
+        saved = (5 - needed) * len(data.labels) / data.sources
+        print(f"5 labels per class alone equal {needed:.2f} with rationales: {saved:.1f} labels saved per rationale")
+
+
+if __name__ == "__main__":
+    main()
