@@ -5,16 +5,15 @@
 The rationales are those of `benchmarks/banking77_sources`, one per class, written once by somebody who read nine texts
 of each class in the training file, and not changed after their figures were seen; the test file was never looked at.
 For each number of labels per class, drawn at random from the training file, a regression on vectors of the frozen base
-model learns from these labels and the names of classes, and once more from all other training texts that the
-rationales answer as well, each with a weight. The score is macro-F1 on the official test file, beside the present cold start:
-it compares texts with the names of classes. A rationale is worth as many labels as the regression without them takes
-to score as high, less those that were given, divided by the number of rationales. The weight was chosen on a part of the
+model learns from these labels and the names of classes, and once more from all other training texts that the rationales
+answer as well, each with a weight. The score is macro-F1 on the official test file, beside the present cold start: it
+compares texts with the names of classes. A rationale is worth as many labels as the regression without them takes to
+score as high, less those that were given, divided by the number of rationales. The weight was chosen on a part of the
 training file.
 
 Label models, with their accuracy on the training texts that they answer: a majority; sources by their precision on the
 labeled rows; the one of the package, to which agreement adds; and the EM of Dawid and Skene 1979 over which sources
-answer the texts of which class, where classes are known for the labeled rows.
-Vectors stay in the folder.
+answer the texts of which class, where classes are known for the labeled rows. Vectors stay in the folder.
 """
 
 import argparse
@@ -211,7 +210,7 @@ def _print_worth(data: Data, means: dict[int, dict[str, float]]) -> None:
         equal = float(np.interp(score, curve, levels))
         worth = (equal - level) * len(data.labels) / data.sources
         print(
-            f"{level} labels per class with rationales are worth {equal:.1f}{is_beyond}: {worth:.1f} labels per rationale"
+            f"{level} labels per class with rationales equal {equal:.1f}{is_beyond}: {worth:.1f} labels per rationale"
         )
     target = means[5]["alone"] if 5 in means else None
     if target is not None:

@@ -1,4 +1,4 @@
-"""Questions that many rationales ask: is it about a top-up, cash, a transfer; was it declined, charged, not their own."""
+"""Questions that many rationales ask: is it about a top-up, about cash; was it declined, charged, not their own."""
 
 from ml_backend.sources.writing import Matches, TaskText
 

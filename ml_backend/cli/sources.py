@@ -1,6 +1,6 @@
 """`labelloop sources`: measure label sources, and propose answers by them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -86,11 +86,11 @@ def check(
     without a hint, and apart from that on train rows; test rows are not looked at. A source that is surely below the
     floor on either is switched off. Changes nothing.
     """
-    from ..workflows.sourcing.check import SourceCheck
+    from ..workflows.sourcing.check import source_check
 
-    checked = SourceCheck(_read(sources, project, studio_export, config, tasks, floor))
-    result = checked.to_json()
-    _note(result["notes"], checked.read.faults)
+    read = _read(sources, project, studio_export, config, tasks, floor)
+    result = source_check(read)
+    _note(result["notes"], read.faults)
     emit(result, as_json=as_json, lines=() if as_json else _check_lines(result))
 
 
@@ -108,11 +108,11 @@ def propose(
 
     Needs --project, or --studio-export with --config. Held-out tasks get none. Changes nothing.
     """
-    from ..workflows.sourcing.propose import Proposals
+    from ..workflows.sourcing.propose import source_proposals
 
-    proposed = Proposals(_read(sources, project, studio_export, config, tasks, floor))
-    result = proposed.to_json()
-    _note(result["notes"], proposed.read.faults)
+    read = _read(sources, project, studio_export, config, tasks, floor)
+    result = source_proposals(read)
+    _note(result["notes"], read.faults)
     emit(result, as_json=as_json, lines=() if as_json else _proposal_lines(result))
 
 
@@ -128,11 +128,11 @@ def entries(
 
     Needs --project, or --studio-export with --config. Nothing is written; add what you agree with to the lists.
     """
-    from ..workflows.sourcing.entries import ProposedEntries
+    from ..workflows.sourcing.entries import proposed_entries
 
-    proposed = ProposedEntries(_read(sources, project, studio_export, config, None, None))
-    result = proposed.to_json()
-    _note(result["notes"], proposed.read.faults)
+    read = _read(sources, project, studio_export, config, None, None)
+    result = proposed_entries(read)
+    _note(result["notes"], read.faults)
     rows = [
         (each["control"], each["label"], each["entry"], each["marked"], each["occurs"]) for each in result["entries"]
     ]
@@ -166,7 +166,7 @@ def _note(sentences: Sequence[str], faults: Sequence[SourceFault]) -> None:
         note(f"fault: {fault.sentence}")
 
 
-def _check_lines(result: dict[str, Any]) -> "Iterator[str | Table]":
+def _check_lines(result: Mapping[str, Any]) -> "Iterator[str | Table]":
     found = result["sources"]
     is_on = sum(each["is_on"] for each in found)
     yield f"{is_on} of {len(found)} sources are on; {result['texts']} texts, {result['labeled']} of them labeled"
@@ -201,7 +201,7 @@ def _source_row(each: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _proposal_lines(result: dict[str, Any]) -> "Iterator[str | Table]":
+def _proposal_lines(result: Mapping[str, Any]) -> "Iterator[str | Table]":
     proposals = result["proposals"]
     yield f"{len(proposals)} of {result['unlabeled']} unlabeled tasks have a proposal"
     if proposals:

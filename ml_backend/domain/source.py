@@ -69,13 +69,13 @@ class SourceFault:
         times = f" ({self.count} texts)" if self.count > 1 else ""
         about = f", with the text {self.text!r}" if self.text else ""
         end = "; it is left out" if self.is_fatal else ""
-        name = "" if self.place.startswith(self.source) else f" {self.source}"
-        return f"{self.place}:{name} {self.problem}{about}{times}{end}".replace(": :", ":")
+        name = "" if self.place.startswith(self.source) else f"{self.source}: "
+        return f"{self.place}: {name}{self.problem}{about}{times}{end}"
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What the sources together answer to a task, for a person to confirm.
+    """An answer that the sources together give to a task, for a person to confirm.
 
     Attributes:
         confidence: the chance that all of it is right.

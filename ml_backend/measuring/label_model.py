@@ -33,7 +33,7 @@ AGREEMENT_WEIGHT, AGREEMENT_ROUNDS = 0.3, 5
 
 @dataclass(frozen=True, slots=True)
 class CombinedAnswer:
-    """What the sources together answer to one text.
+    """The answer of all sources together to one text.
 
     Attributes:
         row: number of the text.

@@ -48,7 +48,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class SourceFigures:
-    """What is known of a source. Overlaps and conflicts are shares of the texts that it answers.
+    """The figures of a source. Overlaps and conflicts are shares of the texts that it answers.
 
     Attributes:
         coverage: share of all texts that it answers.
@@ -117,18 +117,13 @@ def measured_sources(
     return {source: tally.figures(len(train)) for source, tally in tallies.items()}
 
 
-@dataclass(slots=True)
 class _Tally:
     """Counts that grow while the votes of a source are read."""
 
-    covered: int = 0
-    overlaps: int = 0
-    conflicts: int = 0
-    alone: int = 0
-    train: Counter[int] = field(default_factory=Counter)
-    blind: Counter[int] = field(default_factory=Counter)
-    alone_verdicts: Counter[int] = field(default_factory=Counter)
-    differing: list[int] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.covered = self.overlaps = self.conflicts = self.alone = 0
+        self.train, self.blind, self.alone_verdicts = Counter[int](), Counter[int](), Counter[int]()
+        self.differing: list[int] = []
 
     def figures(self, texts: int) -> SourceFigures:
         covered = max(self.covered, 1)

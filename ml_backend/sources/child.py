@@ -31,7 +31,7 @@ LAYOUT = struct.Struct("<iiq")
 
 
 class Doing(NamedTuple):
-    """What a process is doing, as both see it.
+    """The present work of a process, as both see it.
 
     Attributes:
         unit: the number of the voter that reads; -1 for none.
@@ -52,21 +52,21 @@ class Doing(NamedTuple):
 def main() -> None:
     """Load the sources that the first message names, then answer each batch of texts with votes and faults."""
     connection, board = Connection(int(sys.argv[1])), mmap.mmap(int(sys.argv[2]), LAYOUT.size)
-    worker = _Worker(board, connection, json.loads(connection.recv_bytes()))
+    reader = _SourceReader(board, connection, json.loads(connection.recv_bytes()))
     while True:
         try:
             batch = json.loads(connection.recv_bytes())
         except EOFError:
             # Threads and exit handlers of the analyst's code must not keep the process.
             os._exit(0)
-        _send(connection, worker.read(batch["texts"], batch["closeness"], set(batch["off"])))
+        _send(connection, reader.read(batch["texts"], batch["closeness"], set(batch["off"])))
 
 
 def _send(connection: Connection, message: Mapping[str, Any]) -> None:
     connection.send_bytes(json.dumps(message).encode())
 
 
-class _Worker:
+class _SourceReader:
     """The loaded sources, and the way in which they read a batch."""
 
     def __init__(self, board: mmap.mmap, connection: Connection, setup: Mapping[str, Any]) -> None:
@@ -75,12 +75,7 @@ class _Worker:
         self._orphan_s = float(setup["orphan_s"])
         self._folder, self._skipped = Path(setup["folder"]), set(setup["skipped"])
         controls = [AskedControl(**{**each, "form": AnswerForm(each["form"])}) for each in setup["controls"]]
-        loading = Loading(
-            self._folder,
-            {each.name: each for each in controls},
-            setup["marked"],
-            begin=lambda name: self._begin(name, connection),
-        )
+        loading = Loading(self._folder, controls, setup["marked"], lambda name: self._begin(name, connection))
         self._voters = [voter for kind in SourceKind.all().values() for voter in kind().load(loading)]
         self._first = [sum(len(each.sources) for each in self._voters[:i]) for i in range(len(self._voters))]
         _send(

@@ -1,7 +1,6 @@
-"""What helpers of rationales have to know of a language: negations, how numbers are written, names of months."""
+"""Facts about languages for the helpers of rationales: negations, how numbers are written, names of months."""
 
 import re
-from dataclasses import dataclass
 from functools import cache
 
 from .stems import stem
@@ -33,49 +32,51 @@ MONTHS = {
 SHORT_MONTH = 3
 
 
-@dataclass(frozen=True, slots=True)
 class Language:
-    """What is known of a language. Where it has no negations or months here, English ones are looked for.
+    """Facts about a language. Where it has no negations or months here, English ones are looked for.
 
     Attributes:
         negation: finds a word that negates.
         negates_behind: a negation may follow what it negates.
         point: the sign before decimals.
         long_date: finds dates with a month in words.
-    """
-
-    name: str
-    negation: re.Pattern[str]
-    negates_behind: bool
-    point: str
-    long_date: re.Pattern[str]
-
-    def month(self, name: str) -> int:
-        """Return the number of a month by its name or the beginning of its name, which `long_date` found."""
-        months = MONTHS.get(self.name, MONTHS[ENGLISH]).split()
-        return next(number for number, month in enumerate(months, 1) if month.startswith(name.casefold()))
-
-
-@cache
-def language_of(name: str) -> Language:
-    """Return what is known of a language.
 
     Raises:
         SourceError: not even its inflections are known.
     """
-    stem("", name)
-    months = MONTHS.get(name, MONTHS[ENGLISH]).split()
-    # Short forms such as `sept` as well; the longest goes first.
-    forms = sorted({month[:end] for month in months for end in range(SHORT_MONTH, len(month) + 1)}, key=len)
-    month = "|".join(form for form in reversed(forms) if sum(each.startswith(form) for each in months) == 1)
-    long_date = (
-        rf"(?<!\w)(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th|er|º|\.)?\s+(?:of\s+|de\s+)?(?P<month>{month})\.?"
-        rf"|(?P<month_before>{month})\.?\s+(?P<day_behind>\d{{1,2}})(?:st|nd|rd|th)?),?\s+(?:de\s+)?(?P<year>\d{{4}})\b"
-    )
-    return Language(
-        name,
-        re.compile(rf"(?<!\w)(?:{NEGATIONS.get(name, NEGATIONS[ENGLISH])})(?!\w)", re.IGNORECASE),
-        name in NEGATES_BEHIND,
-        "." if name in POINT_LANGUAGES else ",",
-        re.compile(long_date, re.IGNORECASE),
-    )
+
+    def __init__(self, name: str) -> None:
+        stem("", name)
+        self.name = name
+        self.negates_behind = name in NEGATES_BEHIND
+        self.point = "." if name in POINT_LANGUAGES else ","
+        negations = NEGATIONS.get(name, NEGATIONS[ENGLISH])
+        self.negation = re.compile(rf"(?<!\w)(?:{negations})(?!\w)", re.IGNORECASE)
+        self._months = MONTHS.get(name, MONTHS[ENGLISH]).split()
+        month = "|".join(self._month_forms())
+        self.long_date = re.compile(
+            rf"(?<!\w)(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th|er|º|\.)?\s+(?:of\s+|de\s+)?(?P<month>{month})\.?"
+            rf"|(?P<month_before>{month})\.?\s+(?P<day_behind>\d{{1,2}})(?:st|nd|rd|th)?),?\s+(?:de\s+)?"
+            r"(?P<year>\d{4})\b",
+            re.IGNORECASE,
+        )
+
+    def month(self, name: str) -> int:
+        """Return the number of a month by its name or the beginning of its name, which `long_date` found."""
+        return next(number for number, month in enumerate(self._months, 1) if month.startswith(name.casefold()))
+
+    def _month_forms(self) -> list[str]:
+        """Return names of months and short forms, such as `sept`, that stand for one month; the longest first."""
+        forms = {month[:end] for month in self._months for end in range(SHORT_MONTH, len(month) + 1)}
+        unique = [form for form in forms if form in self._months or sum(m.startswith(form) for m in self._months) == 1]
+        return sorted(unique, key=lambda form: (-len(form), form))
+
+
+@cache
+def language_of(name: str) -> Language:
+    """Return the facts about a language.
+
+    Raises:
+        SourceError: its inflections are not known.
+    """
+    return Language(name)

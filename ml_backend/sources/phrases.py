@@ -41,20 +41,14 @@ class PhraseIndex(Generic[T]):
         self._values: dict[str, list[T]] = {}
         self._longest: dict[str, int] = {}
 
-    def add(self, phrase: str, value: T) -> bool:
-        """Add a phrase; False where it holds no word."""
+    def add(self, phrase: str, value: T) -> None:
+        """Add a phrase, which holds a word or a sign at least."""
         text = TaskText.of(phrase)
         words = [self.form.of(phrase[start:end]) for start, end in text.tokens]
-        if not any(word[0].isalnum() for word in words):
-            return False
         values = self._values.setdefault("\0".join(words), [])
         if value not in values:
             values.append(value)
         self._longest[words[0]] = max(self._longest.get(words[0], 0), len(words))
-        return True
-
-    def __contains__(self, phrase: str) -> bool:
-        return "\0".join(self.form.of(phrase[start:end]) for start, end in TaskText.of(phrase).tokens) in self._values
 
     def find(self, text: TaskText) -> Iterator[tuple[int, int, T]]:
         """Yield start, end and value of the phrases in a text, at each word the longest one."""

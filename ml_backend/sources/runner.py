@@ -85,11 +85,13 @@ class _Child:
 
     @property
     def doing(self) -> Doing:
-        """What it is doing now, or was when it died."""
+        """Its present work, or its last when it died."""
         return Doing.read(self._board)
 
     def is_stuck(self, limit_s: float) -> bool:
-        """Return True where it has been doing the same thing for longer than that."""
+        """Return True where it has been doing the same thing for longer than that, unless it waits for work."""
+        if not self.is_loading and self.batch is None:
+            return False
         now, moment = self.doing, time.monotonic()
         if now != self._last:
             self._last, self._since = now, moment
@@ -174,7 +176,7 @@ class SourceRunner:
 
     @property
     def faults(self) -> list[SourceFault]:
-        """What sources did wrong so far."""
+        """All that sources did wrong so far."""
         return list(self._faults.values())
 
     @property

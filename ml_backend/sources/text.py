@@ -208,7 +208,7 @@ class TaskText(str):
             SourceError: nothing computes vectors here, as in a test without them.
         """
         if examples.number >= len(self._closeness):
-            raise SourceError("closeness to examples is known only where labelloop runs the source")
+            raise SourceError("no closeness is known; make Examples at the top of a file, where labelloop loads it")
         return self._closeness[examples.number]
 
     @property

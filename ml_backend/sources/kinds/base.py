@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from ...domain.readable import listed
 from ...domain.source import AnswerForm, LabelSource, SourceFault
 from ...errors import SourceError
 from ...plugins import classes_in
@@ -13,6 +14,8 @@ from ..language import ENGLISH
 from ..text import TaskText
 
 __all__ = ["AskedControl", "Loading", "SourceKind", "Voter"]
+
+SHOWN = 10
 
 Vote = tuple[int, str, int, int]
 """A vote: which of the voter's sources gives it, the label, and start and end of the piece; 0 and 0 for whole texts."""
@@ -39,7 +42,7 @@ class AskedControl:
             SourceError: the label config lacks it.
         """
         if label not in self.labels:
-            raise SourceError(f"label {label!r} found; the control {self.name!r} offers {', '.join(self.labels)}")
+            raise SourceError(f"label {label!r} found; the control {self.name!r} offers {listed(self.labels, SHOWN)}")
         return label
 
 
@@ -65,22 +68,28 @@ class Voter(ABC):
         """
 
 
-@dataclass(slots=True)
 class Loading:
     """The folder that sources are loaded from, and what they may need to know.
 
-    Attributes:
+    Args:
         controls: those that are answered with labels.
         marked: pieces of train rows' texts that people marked, by control and label.
-        faults: what is wrong with the folder; grows while sources are loaded.
         begin: is called with the name of a file before its code runs; False where the file is to be left out.
+
+    Attributes:
+        faults: what is wrong with the folder; grows while sources are loaded.
     """
 
-    folder: Path
-    controls: Mapping[str, AskedControl]
-    marked: Mapping[str, Mapping[str, Iterable[str]]] = field(default_factory=dict)
-    faults: list[SourceFault] = field(default_factory=list)
-    begin: Callable[[str], bool] = lambda _file: True
+    def __init__(
+        self,
+        folder: Path,
+        controls: Iterable[AskedControl],
+        marked: Mapping[str, Mapping[str, Iterable[str]]],
+        begin: Callable[[str], bool],
+    ) -> None:
+        self.folder, self.marked, self.begin = folder, marked, begin
+        self.controls = {control.name: control for control in controls}
+        self.faults: list[SourceFault] = []
 
     def control(self, name: str | None) -> AskedControl:
         """Return the control of this name, or the only one for None.

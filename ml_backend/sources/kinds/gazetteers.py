@@ -2,7 +2,7 @@
 
 import csv
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -21,7 +21,7 @@ ENTRY, LABEL = "entry", "label"
 
 
 class _ListSettings(BaseModel):
-    """What `settings.toml` may say of a list, under the file's name without its ending."""
+    """Settings of a list in `settings.toml`, under the file's name without its ending."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -44,6 +44,9 @@ class Gazetteers(SourceKind):
 
     def load(self, loading: Loading) -> Iterator[Voter]:
         settings = _settings(loading)
+        lists = [path.stem for path in loading.files(FOLDER, ".txt", ".csv")]
+        for stray in settings.keys() - set(lists):
+            loading.fault(f"{FOLDER}/{SETTINGS}", f"{stray!r} found; the lists are {', '.join(lists) or 'none'}")
         voters: dict[str, _GazetteerVoter] = {}
         for path in loading.files(FOLDER, ".txt", ".csv"):
             name = loading.name(path)
@@ -53,7 +56,7 @@ class Gazetteers(SourceKind):
             try:
                 control = loading.control(own.control)
                 voter = voters.setdefault(control.name, _GazetteerVoter(control))
-                voter.add(name, own, _labeled_entries(path, own.label or path.stem))
+                voter.add(name, own, list(_labeled_entries(path, own.label or path.stem)))
             except (SourceError, UnicodeDecodeError, csv.Error) as error:
                 loading.fault(name, error)
         yield from (voter for voter in voters.values() if voter.sources)
@@ -66,7 +69,7 @@ class _GazetteerVoter(Voter):
         self.control, self.sources = control, ()
         self._indexes: dict[Form, PhraseIndex[tuple[int, str]]] = {}
 
-    def add(self, file: str, own: _ListSettings, entries: Iterable[tuple[str, str]]) -> None:
+    def add(self, file: str, own: _ListSettings, entries: Sequence[tuple[str, str]]) -> None:
         """Add a list, a source per label in it.
 
         Raises:
@@ -74,18 +77,16 @@ class _GazetteerVoter(Voter):
         """
         if own.inflections:
             stem("", own.inflections)
+        if wordless := [entry for entry, _ in entries if not any(map(str.isalnum, entry))]:
+            raise SourceError(f"entry {wordless[0]!r} found; wanted words")
+        labels = [self.control.label(label) for label in dict.fromkeys(label for _, label in entries)]
+        numbers = {label: len(self.sources) + number for number, label in enumerate(labels)}
         form = Form(own.case, own.inflections)
         index = self._indexes.setdefault(form, PhraseIndex(form))
-        numbers: dict[str, int] = {}
-        added: list[LabelSource] = []
-        first = len(self.sources)
-        for line, (entry, label) in enumerate(entries, start=1):
-            if label not in numbers:
-                numbers[label] = first + len(numbers)
-                facts = (self.control.label(label), own.reason, own.by, own.when, file)
-                added.append(LabelSource(f"{file}: {label}", Gazetteers.name, self.control.name, *facts))
-            if not index.add(entry, (numbers[label], label)):
-                raise SourceError(f"entry {line}, {entry!r}, holds no word")
+        for entry, label in entries:
+            index.add(entry, (numbers[label], label))
+        name, facts = Gazetteers.name, (own.reason, own.by, own.when, file)
+        added = (LabelSource(f"{file}: {label}", name, self.control.name, label, *facts) for label in labels)
         self.sources = (*self.sources, *added)
 
     def votes(self, text: TaskText) -> Iterable[Vote]:

@@ -2,10 +2,8 @@
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import regex
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -13,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ...domain.source import AnswerForm, LabelSource
 from ...errors import SourceError
 from ..language import ENGLISH
-from ..stems import stem
 from ..text import TaskText
 from .base import AskedControl, Loading, SourceKind, Vote, Voter
 
@@ -27,7 +24,7 @@ REPEATS = {"": (1, 1), "?": (0, 1), "+": (1, MOST_REPEATS), "*": (0, MOST_REPEAT
 
 
 class _PatternFacts(BaseModel):
-    """What a file says of a pattern."""
+    """The facts of a pattern in a file."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -95,13 +92,6 @@ class _PatternVoter(Voter):
         return [(0, self._label, 0, 0) for _ in pieces][:1]
 
 
-class _Element(Protocol):
-    """Something that a pattern wants at a place of the text."""
-
-    def ends(self, words: "_ReadWords", at: int) -> Iterator[int]:
-        """Yield the word after it, if it stands at a word."""
-
-
 class _ReadWords:
     """The words and signs of a text, as patterns read them."""
 
@@ -113,36 +103,35 @@ class _ReadWords:
         return len(self.places)
 
 
-@dataclass(frozen=True, slots=True)
-class _AnyOf:
-    """One of several words, in any inflection; each may be several words by the tokenizer, such as `e-mail`."""
+_Element = Callable[[_ReadWords, int], Iterator[int]]
+"""Something that a pattern wants: given the number of a word, it yields that of the word behind it, if it is there."""
 
-    choices: tuple[tuple[str, ...], ...]
 
-    def ends(self, words: _ReadWords, at: int) -> Iterator[int]:
-        for choice in self.choices:
-            if tuple(words.stems[at : at + len(choice)]) == choice:
+def _any_of(choices: Sequence[Sequence[str]]) -> _Element:
+    """Return an element for one of several words in any inflection, each in the tokens that it has, as `e-mail`."""
+
+    def ends(words: _ReadWords, at: int) -> Iterator[int]:
+        for choice in choices:
+            if words.stems[at : at + len(choice)] == choice:
                 yield at + len(choice)
 
+    return ends
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """Characters of certain kinds, from the beginning of a word to the end of one."""
 
-    pattern: "regex.Pattern[str]"
+def _shaped(pattern: "regex.Pattern[str]") -> _Element:
+    """Return an element for characters of certain kinds, from the beginning of a word to the end of one."""
 
-    def ends(self, words: _ReadWords, at: int) -> Iterator[int]:
-        found = self.pattern.match(words.text, words.places[at][0])
+    def ends(words: _ReadWords, at: int) -> Iterator[int]:
+        found = pattern.match(words.text, words.places[at][0])
         if found and found.end() in words.by_end:
             yield words.by_end[found.end()]
 
+    return ends
 
-@dataclass(frozen=True, slots=True)
-class _Word:
-    """Any word or sign."""
 
-    def ends(self, words: _ReadWords, at: int) -> Iterator[int]:
-        yield min(at + 1, len(words))
+def _any_word(_words: _ReadWords, at: int) -> Iterator[int]:
+    """Yield the word behind any word."""
+    yield at + 1
 
 
 class _TokenPattern:
@@ -198,7 +187,7 @@ class _TokenPattern:
             return borders
         element, least, most = self._elements[number]
         if repeats < most and at < len(words):
-            for end in element.ends(words, at):
+            for end in element(words, at):
                 found = self._match(words, end, number, repeats + 1, borders)
                 if found:
                     return found
@@ -207,16 +196,13 @@ class _TokenPattern:
 
 def _element(body: str, language: str) -> _Element:
     if body == "_":
-        return _Word()
+        return _any_word
     if body.startswith("{"):
-        return _Shape(regex.compile(_shape(body[1:-1])))
-    choices = tuple(
-        tuple(stem(choice[start:end], language) for start, end in TaskText.of(choice).tokens)
-        for choice in body.split("|")
-    )
+        return _shaped(regex.compile(_shape(body[1:-1])))
+    choices = [TaskText.of(choice, language=language).token_stems for choice in body.split("|")]
     if not all(choices):
         raise SourceError(f"{body!r} found in a pattern; wanted words, with | between alternatives")
-    return _AnyOf(choices)
+    return _any_of(choices)
 
 
 def _shape(shape: str) -> str:

@@ -25,7 +25,7 @@ class Rationales(SourceKind):
     name = "rationale"
 
     def load(self, loading: Loading) -> Iterator[Voter]:
-        sys.path.insert(0, str(loading.folder))
+        sys.path.append(str(loading.folder))  # at the end, where no file hides a module of Python
         for path in loading.files(".", ".py"):
             name = loading.name(path)
             if not loading.begin(name):

@@ -15,7 +15,7 @@ from ...domain.project import Project
 from ...domain.reasons import ReasonCounts
 from ...domain.snapshot import Split
 from ...domain.source import AnswerForm, LabelSource, SourceFault
-from ...errors import ConfigurationError
+from ...errors import ConfigurationError, SourceError
 from ...labelstudio.files.flat_file import FlatFile
 from ...labelstudio.files.notes import FileNotes
 from ...measuring.label_model import precisions
@@ -100,6 +100,10 @@ class ReadTexts:
     stopped: frozenset[int]
     floor: float
     notes: Sequence[str] = ()
+
+    def text_of(self, control: "JudgedControl", row: int) -> str:
+        """Return what a labeled row's answer to a control is about."""
+        return self.plan.about(control.asked.name, self.rows[row].text)
 
     def in_split(self, split: Split) -> Bools:
         """Return which texts are labeled rows of a split, shape (N,)."""
@@ -189,9 +193,11 @@ def read_texts(
     options = services.options.sources
     controls = [asked_control(served) for served in source.plan.labeled]
     marked = marked_pieces(source.plan, [row for row, split in zip(rows, splits, strict=False) if split is Split.TRAIN])
-    with SourceRunner(
-        folder, controls, limit_s=options.text_timeout_s, marked=marked, embed=_embed(services)
-    ) as runner:
+    limit_s, embed = options.text_timeout_s, _embed(services)
+    with SourceRunner(folder, controls, limit_s=limit_s, marked=marked, embed=embed) as runner:
+        if not runner.sources:
+            faults = "".join(f"; {fault.sentence}" for fault in runner.faults)
+            raise SourceError(f"{folder} holds no source; wanted rationales (*.py), gazetteers/ or patterns/{faults}")
         votes = runner.votes(texts)
     return ReadTexts(
         source.plan,
