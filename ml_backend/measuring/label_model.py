@@ -7,7 +7,7 @@ nothing. Votes are taken as independent of each other given the right answer.
 
 Source: Nitzan and Paroush 1982, "Optimal Decision Rules in Uncertain Dichotomous Choice Situations" (the weights);
 Dawid and Skene 1979, "Maximum Likelihood Estimation of Observer Error-Rates Using the EM Algorithm" (precision by
-agreement; here no vote judges itself, and people's labels take part); Ratner et al. 2017, "Snorkel" (the setting).
+agreement; people's labels take part here); Ratner et al. 2017, "Snorkel" (the setting).
 `benchmarks/sources.py` compares.
 """
 
@@ -27,7 +27,7 @@ __all__ = ["CombinedAnswer", "combined", "precisions"]
 PRIOR_PRECISION, PRIOR_VOTES, OWN_PRIOR_VOTES = 0.75, 20.0, 4.0
 """What is thought of sources together before a vote is judged, worth so many votes; and of one, by all of them."""
 LEAST, MOST = 0.02, 0.98
-AGREEMENT_WEIGHT, AGREEMENT_ROUNDS = 0.3, 5
+AGREEMENT_WEIGHT, AGREEMENT_ROUNDS = 0.3, 10
 """How much a vote that others judge counts beside one that people judged; weights from .1 to 1 differ little."""
 
 
@@ -60,18 +60,19 @@ def precisions(votes: Votes, verdicts: Ints, *, sources: int, classes: int = 0) 
     right = np.bincount(votes.source[verdicts == 1], minlength=sources).astype(np.float64)
     decided = np.bincount(votes.source[verdicts >= 0], minlength=sources).astype(np.float64)
     together = (right.sum() + PRIOR_PRECISION * PRIOR_VOTES) / (decided.sum() + PRIOR_VOTES)
-    trust = _drawn_together(right, decided, together)
+    by_people = _drawn_together(right, decided, together)
     unjudged = votes.where(verdicts < 0)
     _, place, count = np.unique(unjudged.row, return_inverse=True, return_counts=True)
     disputed = unjudged.where(count[place] > 1)
     if not classes or not len(disputed):
-        return trust
+        return by_people
     agreed = AGREEMENT_WEIGHT * np.bincount(disputed.source, minlength=sources)
+    trust = by_people
     for _ in range(AGREEMENT_ROUNDS):
-        chances = AGREEMENT_WEIGHT * _chances_by_others(disputed, trust, classes)
+        chances = AGREEMENT_WEIGHT * _chances_of(disputed, trust, classes)
         agreeing = np.bincount(disputed.source, weights=chances, minlength=sources)
         trust = _drawn_together(right + agreeing, decided + agreed, together)
-    return trust
+    return _levelled(trust, by_people, np.bincount(votes.source, minlength=sources))
 
 
 def _drawn_together(right: Floats, decided: Floats, together: float) -> Floats:
@@ -79,17 +80,30 @@ def _drawn_together(right: Floats, decided: Floats, together: float) -> Floats:
     return np.asarray((right + together * OWN_PRIOR_VOTES) / (decided + OWN_PRIOR_VOTES), dtype=np.float64)
 
 
-def _chances_by_others(votes: Votes, trust: Floats, classes: int) -> Floats:
-    """Return how likely each vote is right by the other votes on its text, all classes alike before; shape (V,)."""
+def _chances_of(votes: Votes, trust: Floats, classes: int) -> Floats:
+    """Return how likely each vote is right by all votes on its text, all classes alike before; shape (V,)."""
     clipped = np.clip(trust, LEAST, MOST)[votes.source]
     weights = np.log(clipped * max(classes - 1, 1) / (1 - clipped))
     rows, row = np.unique(votes.row, return_inverse=True)
     answers, answer = np.unique(row * classes + votes.label, return_inverse=True)
-    scores = np.bincount(answer, weights=weights)
-    by_row = np.bincount(answers // classes, weights=np.exp(scores), minlength=len(rows))
+    scores = np.exp(np.bincount(answer, weights=weights))
+    by_row = np.bincount(answers // classes, weights=scores, minlength=len(rows))
     unanswered = classes - np.bincount(answers // classes, minlength=len(rows))
-    without = np.exp(scores[answer] - weights)
-    return np.asarray(without / (by_row[row] - np.exp(scores[answer]) + without + unanswered[row]), dtype=np.float64)
+    return np.asarray(scores[answer] / (by_row[row] + unanswered[row]), dtype=np.float64)
+
+
+def _levelled(trust: Floats, level: Floats, votes: Ints) -> Floats:
+    """Return precisions moved alike, in log odds, until their mean over the votes is that of others.
+
+    Texts that several sources answer are the harder ones: agreement on them tells good sources from bad ones, and not
+    how good they are on texts that one of them answers alone.
+    """
+    from scipy.optimize import brentq
+
+    odds = np.log(np.clip(trust, LEAST, MOST) / (1 - np.clip(trust, LEAST, MOST)))
+    wanted = np.clip(np.average(level, weights=votes), LEAST, MOST)
+    step = brentq(lambda by: np.average(1 / (1 + np.exp(-odds - by)), weights=votes) - wanted, -20.0, 20.0)
+    return np.asarray(1 / (1 + np.exp(-odds - step)), dtype=np.float64)
 
 
 def combined(votes: Votes, trust: Floats, chances: Floats, form: AnswerForm) -> list[CombinedAnswer]:

@@ -19,6 +19,7 @@ COSTS = {
     "a page": (2, "status[.]html"),
     "a job kind": (2, "PromoteJob|PROMOTE"),
     "a selection strategy": (1, "EntropyStrategy|entropy_"),
+    "a label source": (1, "Patterns|_PatternVoter|patterns"),
     "a runtime": (1, "OpenVino[A-Za-z0-9]*|openvino|openvino-int8"),
 }
 # What is looked for as an identifier only where it is written like a class or a constant: other things have such names.

@@ -129,9 +129,10 @@ def _shaped(pattern: "regex.Pattern[str]") -> _Element:
     return ends
 
 
-def _any_word(_words: _ReadWords, at: int) -> Iterator[int]:
-    """Yield the word behind any word."""
-    yield at + 1
+def _any_word(words: _ReadWords, at: int) -> Iterator[int]:
+    """Yield the word behind any word; a sign is none."""
+    if words.text[words.places[at][0]].isalnum():
+        yield at + 1
 
 
 class _TokenPattern:
