@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar, TypeAlias
 
@@ -58,7 +58,6 @@ class SourceFigures:
         conflicts: another source gives an answer that excludes its own.
         alone: texts that no other source answers.
         alone_right: those of them that people labeled, with how many it answers rightly.
-        differing: train rows that people answered otherwise, in order.
     """
 
     coverage: float
@@ -68,7 +67,6 @@ class SourceFigures:
     conflicts: float
     alone: int
     alone_right: Share
-    differing: tuple[int, ...] = field(default=(), repr=False)
 
 
 def judged(votes: Votes, answers: Answers) -> Ints:
@@ -111,7 +109,6 @@ def measured_sources(
                 tally.alone_verdicts.update(verdict_counts)
             if train[row]:
                 tally.train.update(verdict_counts)
-                tally.differing += [row] * bool(verdict_counts[WRONG])
             if blind[row]:
                 tally.blind.update(verdict_counts)
     return {source: tally.figures(len(train)) for source, tally in tallies.items()}
@@ -123,7 +120,6 @@ class _Tally:
     def __init__(self) -> None:
         self.covered = self.overlaps = self.conflicts = self.alone = 0
         self.train, self.blind, self.alone_verdicts = Counter[int](), Counter[int](), Counter[int]()
-        self.differing: list[int] = []
 
     def figures(self, texts: int) -> SourceFigures:
         covered = max(self.covered, 1)
@@ -135,7 +131,6 @@ class _Tally:
             conflicts=self.conflicts / covered,
             alone=self.alone,
             alone_right=_share(self.alone_verdicts),
-            differing=tuple(self.differing),
         )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import psutil
 
 from ..arrays import Floats2d
 from ..batches import in_batches
@@ -33,6 +34,8 @@ __all__ = ["SourceRunner"]
 
 TEXTS_AT_ONCE = 200
 TICK_S = 0.05
+BUSY_SHARE, WAITING_TIMES = 0.5, 10
+"""A process that computed for less than this share of the limit may be waiting for a core, and gets so many limits."""
 LOADING_S = 60.0
 """Longest time for the import of one file."""
 MOST_DEATHS = 3
@@ -65,14 +68,15 @@ class _Child:
                 pass_fds=fds,
                 start_new_session=True,
             )
+        self._usage = psutil.Process(self._process.pid)
         self._send(setup)
-        self._last, self._since = Doing(), time.monotonic()
+        self._last, self._since, self._busy_s = Doing(), time.monotonic(), 0.0
 
     def read(self, number: int, texts: list[str], closeness: Sequence[Sequence[float]], off: Iterable[int]) -> None:
         """Give it texts to read."""
         self.batch = number, texts
         self._send(json.dumps({"texts": texts, "closeness": closeness, "off": sorted(off)}).encode())
-        self._last, self._since = Doing(), time.monotonic()
+        self._progress(Doing())
 
     def answer(self) -> dict[str, Any] | None:
         """Return its next message; None where it died."""
@@ -80,7 +84,7 @@ class _Child:
             message: dict[str, Any] = json.loads(self.connection.recv_bytes())
         except (EOFError, OSError, ValueError):
             return None
-        self._since = time.monotonic()
+        self._progress(self._last)
         return message
 
     @property
@@ -92,10 +96,12 @@ class _Child:
         """Return True where it has been doing the same thing for longer than that, unless it waits for work."""
         if not self.is_loading and self.batch is None:
             return False
-        now, moment = self.doing, time.monotonic()
-        if now != self._last:
-            self._last, self._since = now, moment
-        return moment - self._since > (LOADING_S if self.is_loading else limit_s)
+        if self.doing != self._last:
+            self._progress(self.doing)
+        limit_s = LOADING_S if self.is_loading else limit_s
+        elapsed_s = time.monotonic() - self._since
+        is_busy = self._processor_s() - self._busy_s > BUSY_SHARE * limit_s
+        return elapsed_s > (limit_s if is_busy else WAITING_TIMES * limit_s)
 
     def end(self) -> None:
         """Kill it, with whatever it started."""
@@ -103,6 +109,18 @@ class _Child:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self.connection.close()
+
+    def _progress(self, doing: Doing) -> None:
+        """Take note of when it went on, and how long it had computed by then."""
+        self._last, self._since, self._busy_s = doing, time.monotonic(), self._processor_s()
+
+    def _processor_s(self) -> float:
+        """Return for how long it has computed; 0 once it is gone."""
+        try:
+            times = self._usage.cpu_times()
+        except psutil.Error:
+            return 0.0
+        return float(times.user + times.system)
 
     def close(self) -> None:
         """Free the memory that both shared."""
@@ -266,17 +284,16 @@ class SourceRunner:
         """Note what a process died of, and return a new one."""
         child.end()
         doing = child.doing
-        ended = "ended the process" if not is_stuck else "was still busy"
         if child.is_loading and child.file and self._voters is None:
-            after = f" after {LOADING_S:g} s" if is_stuck else ""
+            ended = f"took more than {LOADING_S:g} s to load" if is_stuck else "ended the process while it was loaded"
             self._skipped.append(child.file)
-            self._fault(SourceFault(child.file, child.file, f"{ended} while it was loaded{after}", is_fatal=True))
+            self._fault(SourceFault(child.file, child.file, ended, is_fatal=True))
         elif child.batch and doing.unit >= 0 and self._voters is not None:
             source, text = self._voters[doing.unit][0], child.batch[1][doing.text]
-            after = f" after {self._limit_s:g} s" if is_stuck else ""
+            ended = f"took more than {self._limit_s:g} s" if is_stuck else "ended the process"
             self._off.add(doing.unit)
             shown = shortened(" ".join(readable_text(text).split()), TEXT_CHARACTERS)
-            self._fault(SourceFault(source.name, source.place, f"{ended}{after}", shown, is_fatal=True))
+            self._fault(SourceFault(source.name, source.place, ended, shown, is_fatal=True))
         else:
             self._deaths += 1
             if self._deaths >= MOST_DEATHS:

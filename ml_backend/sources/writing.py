@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from ..errors import SourceError
 from .language import ENGLISH
 from .text import Examples, Match, Matches, TaskText
 
@@ -63,7 +64,12 @@ def rationale(
         when: when it was given.
         name: else the function's.
         language: whose inflections, negations, numbers and months `TaskText` goes by, such as `german`.
+
+    Raises:
+        SourceError: it is written without parentheses.
     """
+    if callable(label):
+        raise SourceError("@rationale found; wanted parentheses with a label, such as @rationale('Billing')")
 
     def marked(function: Callable[[TaskText], Any]) -> Rationale:
         words = " ".join((reason or function.__doc__ or "").split())

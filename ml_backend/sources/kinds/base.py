@@ -108,11 +108,11 @@ class Loading:
         """Note that a source, or a whole file, cannot be used."""
         self.faults.append(SourceFault(source or place.partition(":")[0], place, str(problem), is_fatal=True))
 
-    def files(self, folder: str, *endings: str) -> Iterator[Path]:
-        """Yield the files of a folder below this one with these endings, by name."""
+    def files(self, folder: str) -> list[Path]:
+        """Return the files of a folder below this one by name, without those whose names begin with `_` or a dot."""
         below = self.folder / folder
         found = sorted(below.iterdir()) if below.is_dir() else []
-        yield from (path for path in found if path.suffix in endings and not path.name.startswith(("_", ".")))
+        return [path for path in found if path.is_file() and not path.name.startswith(("_", "."))]
 
     def name(self, path: Path) -> str:
         """Return a file's name as messages show it."""

@@ -17,6 +17,7 @@ from .base import AskedControl, Loading, SourceKind, Vote, Voter
 __all__ = ["Gazetteers"]
 
 FOLDER, SETTINGS = "gazetteers", "settings.toml"
+ENDINGS = (".txt", ".csv")
 ENTRY, LABEL = "entry", "label"
 
 
@@ -44,11 +45,12 @@ class Gazetteers(SourceKind):
 
     def load(self, loading: Loading) -> Iterator[Voter]:
         settings = _settings(loading)
-        lists = [path.stem for path in loading.files(FOLDER, ".txt", ".csv")]
-        for stray in settings.keys() - set(lists):
-            loading.fault(f"{FOLDER}/{SETTINGS}", f"{stray!r} found; the lists are {', '.join(lists) or 'none'}")
+        lists = [path for path in loading.files(FOLDER) if path.name != SETTINGS]
+        names = [path.stem for path in lists]
+        for stray in settings.keys() - set(names):
+            loading.fault(f"{FOLDER}/{SETTINGS}", f"{stray!r} found; the lists are {', '.join(names) or 'none'}")
         voters: dict[str, _GazetteerVoter] = {}
-        for path in loading.files(FOLDER, ".txt", ".csv"):
+        for path in lists:
             name = loading.name(path)
             if not loading.begin(name):
                 continue
@@ -113,8 +115,10 @@ def _labeled_entries(path: Path, label: str) -> Iterator[tuple[str, str]]:
     """Yield the entries of a list with their labels.
 
     Raises:
-        SourceError: a CSV file has no column `entry`.
+        SourceError: the file is no list, or a CSV file without a column `entry`.
     """
+    if path.suffix not in ENDINGS:
+        raise SourceError(f"a file that ends in {path.suffix!r} found; wanted {' or '.join(ENDINGS)}")
     with path.open(encoding="utf-8-sig", newline="") as file:
         if path.suffix == ".txt":
             lines = (line.strip() for line in file)

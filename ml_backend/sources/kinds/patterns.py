@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import regex
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ...domain.source import AnswerForm, LabelSource
 from ...errors import SourceError
@@ -38,13 +38,21 @@ class _PatternFacts(BaseModel):
     when: str = ""
 
 
+class _PatternFile(BaseModel):
+    """The patterns of a file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    patterns: list[_PatternFacts]
+
+
 class Patterns(SourceKind):
     """The patterns in the TOML files of the folder `patterns`, each a table `[[patterns]]`."""
 
     name = "pattern"
 
     def load(self, loading: Loading) -> Iterator[Voter]:
-        for path in loading.files(FOLDER, ".toml"):
+        for path in loading.files(FOLDER):
             name = loading.name(path)
             if not loading.begin(name):
                 continue
@@ -58,9 +66,8 @@ class Patterns(SourceKind):
 
 def _facts(loading: Loading, path: Path) -> list[_PatternFacts]:
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("patterns", [])
-        return [_PatternFacts.model_validate(each) for each in tables]
-    except (ValueError, TypeError, ValidationError) as error:
+        return _PatternFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).patterns
+    except ValueError as error:  # of TOML, of UTF-8, or of the model
         loading.fault(loading.name(path), " ".join(str(error).split()))
         return []
 

@@ -26,7 +26,7 @@ class Rationales(SourceKind):
 
     def load(self, loading: Loading) -> Iterator[Voter]:
         sys.path.append(str(loading.folder))  # at the end, where no file hides a module of Python
-        for path in loading.files(".", ".py"):
+        for path in (path for path in loading.files(".") if path.suffix == ".py"):
             name = loading.name(path)
             if not loading.begin(name):
                 continue
@@ -35,7 +35,12 @@ class Rationales(SourceKind):
             except BaseException as error:
                 loading.fault(line_of(error, loading.folder, name), f"{type(error).__name__}: {error}")
                 continue
-            for each in _rationales(module):
+            rationales = _rationales(module)
+            if not rationales:
+                loading.fault(
+                    name, "no rationale found; wanted @rationale over functions, or a name that begins with _"
+                )
+            for each in rationales:
                 place = f"{name}:{each.function.__code__.co_firstlineno}"
                 try:
                     yield _RationaleVoter(each, loading.control(each.control), place)

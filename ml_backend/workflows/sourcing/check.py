@@ -1,10 +1,12 @@
 """Measure label sources before anybody believes them."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from ...domain.readable import readable
+from ...domain.snapshot import Split
 from ...domain.source import AnswerForm
 from ...measuring.source_quality import Share
 from ...measuring.votes import VotedPart
@@ -23,12 +25,7 @@ def source_check(read: ReadTexts) -> Mapping[str, Any]:
     are not among these: whoever looked at them would repair sources, or labels, by what is to measure them.
     """
     numbered = [(control, number) for control in read.controls for number in control.sources]
-    differences = [
-        _difference(read, control, number, row)
-        for control, number in numbered
-        if number not in control.off and not read.sources[number].learns
-        for row in control.figures[number].differing
-    ]
+    differences = [difference for control in read.controls for difference in _differences(read, control)]
     return {
         "sources": [_source(read, control, number) for control, number in numbered],
         "differences": sorted(differences, key=lambda each: (each["task_id"], each["source"])),
@@ -40,20 +37,23 @@ def source_check(read: ReadTexts) -> Mapping[str, Any]:
     }
 
 
-def _difference(read: ReadTexts, control: JudgedControl, number: int, row: int) -> dict[str, Any]:
-    """Return what a source and people say about a row, in words."""
-    given = read.rows[row]
-    text = read.text_of(control, row)
-    votes = control.votes.where((control.votes.row == row) & (control.votes.source == number))
-    wrong = [part for _, _, part in votes.listed() if part not in control.answers[row]]
-    return {
-        "task_id": given.task_id,
-        "control": control.asked.name,
-        "source": read.sources[number].name,
-        "says": ", ".join(_shown(control, part, text) for part in wrong),
-        "given": readable(given.targets[control.asked.name], text),
-        "text": text,
-    }
+def _differences(read: ReadTexts, control: JudgedControl) -> Iterator[dict[str, Any]]:
+    """Yield what a source says that people do not, in words, per source and train row."""
+    is_wrong = (control.verdicts == 0) & read.in_split(Split.TRAIN)[control.votes.row]
+    said: defaultdict[tuple[int, int], list[VotedPart]] = defaultdict(list)
+    for row, number, part in control.votes.where(is_wrong).listed():
+        if number not in control.off and not read.sources[number].learns:
+            said[row, number].append(part)
+    for (row, number), parts in said.items():
+        given, text = read.rows[row], read.text_of(control, row)
+        yield {
+            "task_id": given.task_id,
+            "control": control.asked.name,
+            "source": read.sources[number].name,
+            "says": ", ".join(_shown(control, part, text) for part in parts),
+            "given": readable(given.targets[control.asked.name], text),
+            "text": text,
+        }
 
 
 def _source(read: ReadTexts, control: JudgedControl, number: int) -> dict[str, Any]:

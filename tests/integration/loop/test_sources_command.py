@@ -59,7 +59,7 @@ def test_check_prints_the_figures_of_each_source_as_json(files: Path) -> None:
 def test_propose_prints_proposals_for_tasks_without_a_label(files: Path) -> None:
     more = files / "more.json"
     more.write_text(
-        '[{"id": 5001, "data": {"text": "I want to terminate my plan."}}, {"id": 5002, "data": {"text": "Hm."}}]'
+        '[{"id": 5001, "data": {"text": "Please terminate the whole thing by tomorrow."}}, {"id": 5002, "data": {"text": "Hm."}}]'
     )
     found = command_result(files / "home", "sources", "propose", *options(files), "--tasks", str(more))
     (proposal,) = found["proposals"]

@@ -50,9 +50,9 @@ def bad(text):
 @pytest.mark.parametrize(
     ("action", "problem"),
     [
-        ("while True: pass", "was still busy after 0.5 s"),
-        ("time.sleep(60)", "was still busy after 0.5 s"),
-        ("re.match(r'(a+)+$', 'a' * 60 + '!')", "was still busy after 0.5 s"),
+        ("while True: pass", "took more than 0.5 s"),
+        ("time.sleep(60)", "took more than 0.5 s"),
+        ("re.match(r'(a+)+$', 'a' * 60 + '!')", "took more than 0.5 s"),
         ("os._exit(0)", "ended the process"),
         ("os.kill(os.getpid(), 9)", "ended the process"),
     ],

@@ -56,6 +56,7 @@ def test_a_list_may_heed_case_know_inflections_and_name_its_label(tmp_path: Path
     ("name", "text", "problem"),
     [
         ("gazetteers/Town.txt", "Rome", "label 'Town' found; the control 'places' offers City, Paper, Order"),
+        ("gazetteers/City.tsv", "Rome", "a file that ends in '.tsv' found; wanted .txt or .csv"),
         ("gazetteers/City.csv", "name\nRome", "columns name found; wanted `entry`, and `label`"),
         ("gazetteers/City.txt", "Rome\n...", "entry '...' found; wanted words"),
         ("gazetteers/settings.toml", "[City]\ncase = true", "'City' found; the lists are none"),
@@ -103,6 +104,12 @@ def test_a_pattern_that_cannot_be_read_is_a_fault(tmp_path: Path, pattern: str) 
     voters, loading = loaded(tmp_path, "pattern", PLACES)
     assert voters == []
     assert [fault.source for fault in loading.faults] == ["it"]
+
+
+def test_a_misspelt_table_of_patterns_is_a_fault(tmp_path: Path) -> None:
+    write(tmp_path, "patterns/p.toml", '[[pattern]]\nlabel = "Order"\npattern = "it"\n')
+    _, loading = loaded(tmp_path, "pattern", PLACES)
+    assert "patterns Field required" in loading.faults[0].problem
 
 
 def test_what_people_marked_is_found_elsewhere_in_the_same_spelling(tmp_path: Path) -> None:
@@ -170,6 +177,20 @@ def test_a_rationale_names_its_control_where_there_are_several(tmp_path: Path) -
     assert loading.faults[0].sentence == (
         "reasons.py:5: answer: no control found; wanted one of 'topic', 'tags'; it is left out"
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("def answer(text): return True", "no rationale found; wanted @rationale over functions"),
+        ("from ml_backend.sources.writing import rationale\n@rationale\ndef answer(text): ...", "wanted parentheses"),
+    ],
+)
+def test_a_forgotten_decorator_and_forgotten_parentheses_are_faults(tmp_path: Path, code: str, problem: str) -> None:
+    write(tmp_path, "reasons.py", code)
+    voters, loading = loaded(tmp_path, "rationale", TOPIC)
+    assert voters == []
+    assert problem in loading.faults[0].problem
 
 
 def rationale_of(folder: Path, control: AskedControl, label: str | None, expression: str) -> Voter:
