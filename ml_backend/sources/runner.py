@@ -56,6 +56,7 @@ class _Child:
         with tempfile.TemporaryFile() as board, theirs:
             board.truncate(LAYOUT.size)
             self._board = mmap.mmap(board.fileno(), LAYOUT.size)
+            LAYOUT.pack_into(self._board, 0, *Doing())
             fds = (theirs.fileno(), board.fileno())
             # What settings hold is no business of the analyst's code.
             environment = {name: value for name, value in os.environ.items() if not name.startswith("LABELLOOP_")}

@@ -1,5 +1,6 @@
 """`labelloop sources` on files, with the example of docs/sources.md: real child processes, no server anywhere."""
 
+import json
 import re
 from pathlib import Path
 
@@ -58,9 +59,8 @@ def test_check_prints_the_figures_of_each_source_as_json(files: Path) -> None:
 
 def test_propose_prints_proposals_for_tasks_without_a_label(files: Path) -> None:
     more = files / "more.json"
-    more.write_text(
-        '[{"id": 5001, "data": {"text": "Please terminate the whole thing by tomorrow."}}, {"id": 5002, "data": {"text": "Hm."}}]'
-    )
+    texts = {5001: "Please terminate the whole thing by tomorrow.", 5002: "Hm."}
+    more.write_text(json.dumps([{"id": number, "data": {"text": text}} for number, text in texts.items()]))
     found = command_result(files / "home", "sources", "propose", *options(files), "--tasks", str(more))
     (proposal,) = found["proposals"]
     assert (proposal["task_id"], proposal["targets"]) == (5001, {"category": "Cancellation"})
