@@ -13,8 +13,8 @@ agreement; people's labels take part here); Ratner et al. 2017, "Snorkel" (the s
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,8 +31,7 @@ AGREEMENT_WEIGHT, AGREEMENT_ROUNDS = 0.3, 10
 """How much a vote that others judge counts beside one that people judged; weights from .1 to 1 differ little."""
 
 
-@dataclass(frozen=True, slots=True)
-class CombinedAnswer:
+class CombinedAnswer(NamedTuple):
     """The answer of all sources together to one text.
 
     Attributes:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import ClassVar, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -19,14 +19,12 @@ Answers: TypeAlias = Mapping[int, frozenset[VotedPart]]
 """What people answered, by row: labels with the places of their pieces, 0 and 0 where a label is about a whole text."""
 
 RIGHT, WRONG, UNKNOWN = 1, 0, -1
+LEAST_DECIDED = 20
+"""With fewer decided votes, a share is not surely below anything that is asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """How many of the votes that people's answers decide are right."""
-
-    LEAST_DECIDED: ClassVar[int] = 20
-    """With fewer, a share is not surely below anything that is asked."""
 
     right: int = 0
     decided: int = 0
@@ -43,7 +41,7 @@ class Share:
 
     def is_surely_below(self, floor: float) -> bool:
         """True where enough is decided, and the whole interval is below the floor."""
-        return self.decided >= self.LEAST_DECIDED and self.interval[1] < floor
+        return self.decided >= LEAST_DECIDED and self.interval[1] < floor
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["AskedFiles", "JudgedControl", "ReadTexts", "marked_pieces", "read_texts"]
 
 
-@dataclass(frozen=True, slots=True)
-class AskedFiles:
+class AskedFiles(NamedTuple):
     """Files instead of a project.
 
     Attributes:
