@@ -9,12 +9,12 @@ from functools import cache, lru_cache
 
 from ..errors import SourceError
 
-__all__ = ["languages", "stem"]
+__all__ = ["stem"]
 
 WORDS_KEPT = 2**17
 
 
-def languages() -> list[str]:
+def _languages() -> list[str]:
     """Return the names of the languages whose inflections are known, such as `english`."""
     import snowballstemmer
 
@@ -35,7 +35,7 @@ def stem(word: str, language: str) -> str:
 def _stemmer(language: str) -> Callable[[str], str]:
     import snowballstemmer
 
-    if language not in languages():
-        raise SourceError(f"language {language!r} found; wanted one of {', '.join(languages())}")
+    if language not in _languages():
+        raise SourceError(f"language {language!r} found; wanted one of {', '.join(_languages())}")
     stemmer: Callable[[str], str] = snowballstemmer.stemmer(language).stemWord
     return stemmer

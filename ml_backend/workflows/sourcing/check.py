@@ -42,7 +42,7 @@ def _differences(read: ReadTexts, control: JudgedControl) -> Iterator[dict[str, 
     is_wrong = (control.verdicts == 0) & read.in_split(Split.TRAIN)[control.votes.row]
     said: defaultdict[tuple[int, int], list[VotedPart]] = defaultdict(list)
     for row, number, part in control.votes.where(is_wrong).listed():
-        if number not in control.off and not read.sources[number].learns:
+        if number not in control.off:
             said[row, number].append(part)
     for (row, number), parts in said.items():
         given, text = read.rows[row], read.text_of(control, row)

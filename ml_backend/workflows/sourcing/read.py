@@ -33,7 +33,7 @@ from ..services import Services
 if TYPE_CHECKING:
     from ...models.text.torch_encoder import TextEncoder
 
-__all__ = ["AskedFiles", "JudgedControl", "ReadTexts", "marked_pieces", "read_texts"]
+__all__ = ["AskedFiles", "JudgedControl", "ReadTexts", "read_texts"]
 
 
 class AskedFiles(NamedTuple):
@@ -56,7 +56,8 @@ class JudgedControl:
     Attributes:
         sources: their numbers.
         votes: theirs.
-        verdicts: 1 for a right vote, 0 for a wrong one, -1 where nobody has answered, or nobody may look; shape (V,).
+        verdicts: 1 for a right vote, 0 for a wrong one, -1 where nobody has answered, where nobody may look, and where
+            the source was made from that answer; shape (V,).
         chances: of each label, by train rows, shape (K,).
         answers: what people said in train and validation rows.
         figures: of its sources, by number.
@@ -113,16 +114,13 @@ class ReadTexts:
     @cached_property
     def controls(self) -> list[JudgedControl]:
         """The controls that are answered with labels, in the order of the config."""
-        return [self._judged(asked_control(served)) for served in self.plan.labeled]
+        return [self._judged(_asked_control(served)) for served in self.plan.labeled]
 
     def trust(self, control: JudgedControl) -> Floats:
         """Return the precision of every source that is on as far as it is known, shape (S,)."""
-        train = self.in_split(Split.TRAIN)[control.votes.row]
-        learns = np.array([source.learns for source in self.sources], dtype=np.bool_)[control.votes.source]
-        known = np.where(train & learns, -1, control.verdicts)
         is_on = ~np.isin(control.votes.source, sorted(control.off))
         classes = len(control.asked.labels) if control.asked.form is AnswerForm.ONE else 0
-        return precisions(control.votes_on, known[is_on], sources=len(self.sources), classes=classes)
+        return precisions(control.votes_on, control.verdicts[is_on], sources=len(self.sources), classes=classes)
 
     def _judged(self, asked: AskedControl) -> JudgedControl:
         sources = tuple(k for k, source in enumerate(self.sources) if source.control == asked.name)
@@ -134,8 +132,9 @@ class ReadTexts:
             for number in readable
             if (parts := _parts(asked, self.rows[number].targets.get(asked.name))) is not None
         }
-        verdicts = judged(votes, answers)
         train, blind = (self.in_split(split) for split in (Split.TRAIN, Split.VALIDATION))
+        learns = np.array([source.learns for source in self.sources], dtype=np.bool_)
+        verdicts = np.where(train[votes.row] & learns[votes.source], -1, judged(votes, answers))
         figures = measured_sources(votes, verdicts, train=train, blind=blind, sources=sources, form=asked.form)
         counts = np.ones(len(asked.labels))
         for number in readable:
@@ -152,10 +151,7 @@ class ReadTexts:
         """
         if number in self.stopped:
             return "it was stopped; see its fault"
-        shares = {"blind validation": figures.blind}
-        if not self.sources[number].learns:
-            shares["train"] = figures.train
-        for rows, share in shares.items():
+        for rows, share in (("blind validation", figures.blind), ("train", figures.train)):
             if share.is_surely_below(self.floor):
                 found = f"{share.right} of its {share.decided} votes on {rows} rows are right"
                 return f"{found}, surely less than {self.floor:.0%}"
@@ -190,8 +186,10 @@ def read_texts(
     texts = [*(row.text for row in rows), *unlabeled.texts]
     splits = [Split.TRAIN if source.splits is None else source.splits.of(text) for text in texts]
     options = services.options.sources
-    controls = [asked_control(served) for served in source.plan.labeled]
-    marked = marked_pieces(source.plan, [row for row, split in zip(rows, splits, strict=False) if split is Split.TRAIN])
+    controls = [_asked_control(served) for served in source.plan.labeled]
+    marked = _marked_pieces(
+        source.plan, [row for row, split in zip(rows, splits, strict=False) if split is Split.TRAIN]
+    )
     limit_s, embed = options.text_timeout_s, _embed(services)
     with SourceRunner(folder, controls, limit_s=limit_s, marked=marked, embed=embed) as runner:
         if not runner.sources:
@@ -212,7 +210,7 @@ def read_texts(
     )
 
 
-def asked_control(served: ServedControl) -> AskedControl:
+def _asked_control(served: ServedControl) -> AskedControl:
     """Return a control as sources answer it."""
     control = served.control
     if control.marks_regions:
@@ -222,7 +220,7 @@ def asked_control(served: ServedControl) -> AskedControl:
     return AskedControl(control.name, form, control.label_values, control.object.field or "")
 
 
-def marked_pieces(plan: ServingPlan, rows: Sequence[Row]) -> dict[str, dict[str, list[str]]]:
+def _marked_pieces(plan: ServingPlan, rows: Sequence[Row]) -> dict[str, dict[str, list[str]]]:
     """Return the pieces of texts that people marked, by control and label, each as often as it was marked."""
     pieces: dict[str, dict[str, list[str]]] = {}
     for served in plan.labeled:
