@@ -2,8 +2,8 @@
 
     python -m benchmarks.sources --data BANKING77 --folder FOLDER [--seeds 1 2 3 4 5] [--per-class 0 1 3 5 10]
 
-The rationales are those of `benchmarks/banking77_sources`, one per class, written once by somebody who read nine texts
-of each class in the training file, and not changed after their figures were seen; the test file was never looked at.
+The rationales are those of `benchmarks/banking77_sources`, one per class, written once after nine texts of each class
+in the training file had been read, and not changed after their figures were seen; the test file was never looked at.
 For each number of labels per class, drawn at random from the training file, a regression on vectors of the frozen base
 model learns from these labels and the names of classes, and once more from all other training texts that the rationales
 answer as well, each with a weight. The score is macro-F1 on the official test file, beside the present cold start: it
