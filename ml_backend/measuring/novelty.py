@@ -1,11 +1,12 @@
 """A score for texts that fit none of the labels, from what a model's head reads and what it makes of it.
 
-Three signs are added, each on the scale of held-out rows: how far the nearest train row is, the more so where a row of
-another label is about as near; how much better the text is explained by all train rows together than by any label; and
-how low the greatest logit is. The first two tell most where labels are many and narrow, the third where they are broad,
-or several may be chosen; then it is the only one. None needs a text that fits nothing.
+Four signs are added, each on the scale of held-out rows: how far the nearest train row is, the more so where a row of
+another label is about as near; how far the five nearest are; how much better the text is explained by all train rows
+together than by any label; and how low the greatest logit is. The first three tell most where labels are many and
+narrow, the last where they are broad, or several may be chosen; then it is the only one. None needs a text that fits
+nothing.
 
-Source: Sun et al. 2022, "Out-of-Distribution Detection with Deep Nearest Neighbors" (the nearest train row); Ren et
+Source: Sun et al. 2022, "Out-of-Distribution Detection with Deep Nearest Neighbors" (the nearest train rows); Ren et
 al. 2021, "A Simple Fix to Mahalanobis Distance for Improving Near-OOD Detection" (the relative Mahalanobis distance);
 Ledoit and Wolf 2004, "A well-conditioned estimator for large-dimensional covariance matrices" (for few rows); Hendrycks
 et al. 2022, "Scaling Out-of-Distribution Detection for Real-World Settings" (the greatest logit); Vovk, Gammerman and
@@ -21,6 +22,7 @@ __all__ = ["Novelty"]
 
 RIVAL = 0.4
 """The weight of the nearest row of another label. Anything from .2 to .7 is about as good."""
+NEAREST = 5
 TEXTS_AT_ONCE = 512
 
 
@@ -57,7 +59,7 @@ class Novelty:
         return np.asarray(((signs - self._means) / self._spreads).sum(axis=1), dtype=np.float64)
 
     def _signs(self, texts: Floats2d) -> Floats:
-        """The signs per text, shape (M, 3), or (M, 1) where the logit alone tells."""
+        """The signs per text, shape (M, 4), or (M, 1) where the logit alone tells."""
         doubts = -texts[:, -1:].astype(np.float64)
         if self._nearness is None:
             return doubts
@@ -65,7 +67,7 @@ class Novelty:
 
 
 class _Nearness:
-    """The two signs that train rows give, by their vectors and labels."""
+    """The three signs that train rows give, by their vectors and labels."""
 
     def __init__(self, vectors: Floats2d, codes: Ints) -> None:
         order = np.argsort(codes, kind="stable")
@@ -77,14 +79,17 @@ class _Nearness:
         self._of_all = _Gaussian(centre, vectors - centre)
 
     def signs(self, vectors: Floats2d) -> Floats:
-        """Both signs per text, shape (M, D) to (M, 2)."""
-        signs = [np.zeros((0, 2))]
+        """The signs per text, shape (M, D) to (M, 3)."""
+        signs = [np.zeros((0, 3))]
+        count = min(NEAREST, len(self._rows))
         for start in range(0, len(vectors), TEXTS_AT_ONCE):
             some = vectors[start : start + TEXTS_AT_ONCE]
-            nearest = np.maximum.reduceat(some @ self._rows.T, self._firsts, axis=1)
+            nearness = some @ self._rows.T
+            nearest = np.maximum.reduceat(nearness, self._firsts, axis=1)
             rival, best = np.partition(nearest, -2, axis=1)[:, -2:].T
+            several = np.partition(nearness, -count, axis=1)[:, -count:].mean(axis=1)
             relative = self._of_label.distances(some) - self._of_all.distances(some)
-            signs.append(np.stack([RIVAL * rival - best, relative], axis=1))
+            signs.append(np.stack([RIVAL * rival - best, -several, relative], axis=1))
         return np.concatenate(signs)
 
 
