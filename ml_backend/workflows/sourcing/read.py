@@ -12,7 +12,7 @@ import numpy as np
 from ...arrays import Bools, Floats, Floats2d, Ints
 from ...domain.example import Row, Target, first_rows, parts_of, spans_in
 from ...domain.project import Project
-from ...domain.reasons import ReasonCounts
+from ...domain.reasons import Reason, ReasonCounts
 from ...domain.snapshot import Split
 from ...domain.source import AnswerForm, LabelSource, SourceFault
 from ...errors import ConfigurationError, SourceError
@@ -181,7 +181,8 @@ def read_texts(
         source = RowSource.of_file(services, asked.export, plan, notes, services.options.labels.split)
     if not source.plan.labeled:
         raise ConfigurationError("no control of the label config is answered with labels; sources answer no others")
-    rows = list(first_rows(source.rows(ReasonCounts())).values())
+    reasons = ReasonCounts()
+    rows = list(first_rows(source.rows(reasons)).values())
     unlabeled = _unlabeled(services, source, asked, notes)
     texts = [*(row.text for row in rows), *unlabeled.texts]
     splits = [Split.TRAIN if source.splits is None else source.splits.of(text) for text in texts]
@@ -206,7 +207,7 @@ def read_texts(
         votes,
         runner.stopped,
         options.precision_floor if floor is None else floor,
-        (*sentences, *notes.sentences, *_blindness(rows, splits)),
+        (*sentences, *notes.sentences, *_left_out(reasons), *_blindness(rows, splits)),
     )
 
 
@@ -268,6 +269,11 @@ def _embed(services: Services) -> Callable[[Sequence[str]], Floats2d]:
         return loaded[0][1].of(texts)
 
     return embed
+
+
+def _left_out(reasons: ReasonCounts) -> list[str]:
+    """Say why labeled tasks gave no row."""
+    return [each.line for each in reasons if each.reason is not Reason.NOT_ANNOTATED]
 
 
 def _blindness(rows: Sequence[Row], splits: Sequence[Split]) -> list[str]:

@@ -141,6 +141,21 @@ def test_files_say_the_same_as_a_project_and_further_tasks_can_be_named(
     assert len(proposed) > 50
 
 
+def test_labeled_tasks_that_give_no_row_are_counted_with_the_reason(
+    services: Services, project: Project, folder: Path, tmp_path: Path
+) -> None:
+    export = write_export(services, tmp_path / "export.json")
+    tasks = json.loads(export.read_text())
+    labeled = [task for task in tasks if task["annotations"]]
+    labeled[0]["annotations"][0]["was_cancelled"] = True
+    export.write_text(json.dumps(tasks))
+
+    notes = read_texts(services, folder, AskedFiles(export, CONFIG)).notes
+
+    left_out = [note for note in notes if note.startswith("left out")]
+    assert left_out == [f"left out: 1 task that annotators skipped ({labeled[0]['id']})"]
+
+
 ENTITIES = """<View><Text name="text" value="$text"/>
 <Labels name="places" toName="text"><Label value="City"/><Label value="River"/></Labels></View>"""
 
