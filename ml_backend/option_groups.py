@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from .domain.model import WeakRows
 from .plugins import kind_names
 
 __all__ = [
@@ -139,9 +140,22 @@ class SelectionOptions(Group):
 
 
 class SourceOptions(Group):
-    """How label sources are run, and when one is switched off."""
+    """Which label sources trainings learn from, how they are run, and when one is switched off."""
 
     model_config = prefixed("sources_")
+
+    folder: str = setting(
+        "",
+        "Folder of label sources that trainings learn from, or of one such folder per project, named like its "
+        "snapshots' (`<slug>-<id>`); empty: none. Its code runs with the rights of the worker.",
+        alias="sources",
+    )
+    weak_rows: WeakRows = setting(
+        WeakRows.AUTO,
+        "Whether trainings learn from what label sources propose: `none`, `rows` or `auto`: unless a regression is "
+        "worse with it on rows that people labeled.",
+        alias="weak_rows",
+    )
 
     precision_floor: float = setting(
         0.5,

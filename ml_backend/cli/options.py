@@ -8,7 +8,16 @@ import typer
 from ..domain.job import Job
 from ..domain.project import Project
 
-__all__ = ["AsJson", "ConfigFile", "JobId", "OptionalProject", "ProjectNumber", "SnapshotFolder"]
+__all__ = [
+    "AsJson",
+    "ConfigFile",
+    "JobId",
+    "OptionalProject",
+    "OptionalSourceFolder",
+    "ProjectNumber",
+    "SnapshotFolder",
+    "SourceFolder",
+]
 
 
 def _studio_id(number: int | None) -> int | None:
@@ -51,3 +60,12 @@ SnapshotFolder = Annotated[
         "--snapshot", exists=True, file_okay=False, metavar="DIR", help="Folder that `labelloop export` wrote."
     ),
 ]
+_SOURCES = typer.Option(
+    "--sources",
+    exists=True,
+    file_okay=False,
+    metavar="DIR",
+    help="Folder of rationales (*.py), gazetteers/ and patterns/. Its code runs with your rights.",
+)
+SourceFolder = Annotated[Path, _SOURCES]
+OptionalSourceFolder = Annotated[Path | None, _SOURCES]

@@ -12,7 +12,7 @@ from ..domain.source import SourceFault
 from ..errors import ConfigurationError
 from .app import app
 from .files import StudioExport, check_source, config_text
-from .options import AsJson, ConfigFile, OptionalProject
+from .options import AsJson, ConfigFile, OptionalProject, SourceFolder
 from .output import emit, note, table
 from .session import open_services
 
@@ -43,16 +43,6 @@ _commands = typer.Typer(
 )
 app.add_typer(_commands, name="sources")
 
-SourceFolder = Annotated[
-    Path,
-    typer.Option(
-        "--sources",
-        exists=True,
-        file_okay=False,
-        metavar="DIR",
-        help="Folder of rationales (*.py), gazetteers/ and patterns/. Its code runs with your rights.",
-    ),
-]
 UnlabeledTasks = Annotated[
     Path | None,
     typer.Option(

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..domain.model import GREATEST_SEED, Method, Suspects
+from ..domain.model import GREATEST_SEED, Method, Suspects, WeakRows
 from ..domain.reasons import ReasonCount
 from ..errors import ConfigurationError, SnapshotError
 from .app import app
-from .options import AsJson, OptionalProject, SnapshotFolder
+from .options import AsJson, OptionalProject, OptionalSourceFolder, SnapshotFolder
 from .output import emit, note, note_reasons, table
 from .session import open_services, operator
 
@@ -72,6 +72,21 @@ def train(
             show_default="downweight",
         ),
     ] = None,
+    weak: Annotated[
+        WeakRows | None,
+        typer.Option(
+            help="Whether to learn from what label sources propose for unlabeled tasks. auto: unless a regression "
+            "is worse with it on rows that people labeled.",
+            show_default="LABELLOOP_WEAK_ROWS",
+        ),
+    ] = None,
+    sources: OptionalSourceFolder = None,
+    tasks: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, metavar="FILE", help="Unlabeled tasks that the sources read; with --snapshot."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="New folder for a copy of the trained version.")
     ] = None,
@@ -88,12 +103,16 @@ def train(
 
     if (project is None) == (snapshot is None):
         raise ConfigurationError("name what to train on: either --project ID or --snapshot DIR")
+    _check_sources(project, weak, sources, tasks)
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SnapshotError(f"{out} holds something already; choose a folder that is empty or not there yet")
     options = {"suspects": suspects, "budget_min": budget}
     named = [f"{name}={value}" for name, value in options.items() if value is not None]
     overrides = _overrides([*(settings or []), *named])
     services = open_services()
+    source_options = services.options.sources
+    if weak not in (None, WeakRows.NONE) and not (sources or source_options.folder):
+        raise ConfigurationError(f"--weak {weak} found without label sources; name their folder with --sources")
     wanted = TrainJob(
         trigger="command",
         actor=operator(),
@@ -104,6 +123,9 @@ def train(
         snapshot=str(snapshot.resolve()) if snapshot else None,
         out=str(out.resolve()) if out else None,
         text_base_model=text_base_model or "",
+        weak_rows=weak or (WeakRows.AUTO if sources else source_options.weak_rows),
+        sources=str(sources.resolve()) if sources else source_options.folder,
+        tasks=str(tasks.resolve()) if tasks else None,
     )
     job = run_in_foreground(services, lambda: wanted.request(services, project or 0, claim=True))
     result = {"job_id": job.id, **job.result}
@@ -114,6 +136,17 @@ def train(
         note(f"note: {warning}")
     note_reasons(ReasonCount.list_from_json(result.get("reasons", [])))
     emit(result, as_json=as_json, lines=_lines(result))
+
+
+def _check_sources(project: int | None, weak: WeakRows | None, sources: Path | None, tasks: Path | None) -> None:
+    if tasks is not None and project is not None:
+        raise ConfigurationError("--tasks goes with --snapshot; a project's unlabeled tasks are in Label Studio")
+    if sources is None:
+        return
+    if weak is WeakRows.NONE:
+        raise ConfigurationError("--sources and --weak none found; leave one of them out")
+    if project is None and tasks is None:
+        raise ConfigurationError("--sources found without --tasks; name a file of unlabeled tasks for them to read")
 
 
 def _overrides(settings: list[str]) -> dict[str, str]:
@@ -132,6 +165,9 @@ def _lines(result: Mapping[str, Any]) -> "list[str | Table]":
     lines: list[str | Table] = [
         f"{result['model_version']} ({result['method']}, {result['seconds']:.0f} s) in {result['model_dir']}"
     ]
+    for control, each in result.get("weak_rows", {}).get("controls", {}).items():
+        done = "learned from" if each["is_kept"] else "left out"
+        lines.append(f"{each['rows']} weak rows of {control} {done}: {each['reason']}")
     validation, test = result["metrics"]["validation"], result["metrics"]["test"]
     scored = (("folds of train", "cross_validation_", validation), ("validation", "", validation), ("test", "", test))
     scores = [

@@ -97,6 +97,7 @@ class Provenance:
     Attributes:
         lead_time_s: seconds spent by all annotators together, None where nobody measured.
         reviewed_at: ISO 8601 time of the last annotation, None where unknown.
+        sources: names of the label sources that propose them; empty where a person or a model gave them.
     """
 
     annotation_ids: tuple[int, ...]
@@ -104,6 +105,7 @@ class Provenance:
     prelabel: PrelabelOutcome = PrelabelOutcome.NONE
     selected_by: SelectedBy = SelectedBy.UNKNOWN
     reviewed_at: str | None = None
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,8 @@ class Row:
         targets: the agreed answer per control name; empty for an unresolved row.
         labels: every annotator's own answers.
         weight: factor on the row's loss.
-        source: who made the row: a person, or a model whose answer was accepted by a certificate.
+        source: who made the row: a person; a model whose answer was accepted by a certificate; or label sources, whose
+            rows are weak and stand in no snapshot.
         groups: what the task belongs to beside its answers, by the kind of group, such as `field channel: mail` or
             `import batch: 2026-11-30`.
     """
@@ -128,7 +131,7 @@ class Row:
     labels: tuple[AnnotatorLabel, ...]
     provenance: Provenance
     weight: float = 1.0
-    source: Literal["human", "accepted"] = "human"
+    source: Literal["human", "accepted", "rationale"] = "human"
     groups: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -20,6 +20,7 @@ __all__ = [
     "SliceComparison",
     "SliceScore",
     "Suspects",
+    "WeakRows",
 ]
 
 
@@ -50,6 +51,17 @@ class Suspects(StrEnum):
     KEEP = "keep"
     DOWNWEIGHT = "downweight"
     EXCLUDE = "exclude"
+
+
+class WeakRows(StrEnum):
+    """Ways to treat what label sources propose for unlabeled train tasks.
+
+    AUTO trains on it unless a regression on frozen features is worse with it, ROWS in any case, NONE never.
+    """
+
+    NONE = "none"
+    ROWS = "rows"
+    AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)

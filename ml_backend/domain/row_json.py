@@ -12,8 +12,9 @@ SPAN_KEYS = ("start", "end", "label")
 
 
 def row_to_json(row: Row) -> dict[str, Any]:
-    """Return the row as a JSON object, keys in a fixed order; `groups` where there are some."""
+    """Return the row as a JSON object, keys in a fixed order; `groups` and `sources` where there are some."""
     origin = row.provenance
+    sources = {"sources": list(origin.sources)} if origin.sources else {}
     groups = {"groups": dict(row.groups)} if row.groups else {}
     return {
         "id": row.id,
@@ -32,6 +33,7 @@ def row_to_json(row: Row) -> dict[str, Any]:
             "prelabel": origin.prelabel.value,
             "selected_by": origin.selected_by.value,
             "reviewed_at": origin.reviewed_at,
+            **sources,
         },
         **groups,
     }

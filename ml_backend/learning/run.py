@@ -159,7 +159,7 @@ def _write_bundle(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         libraries=library_versions(),
     )
-    trained_on = (text for data in parts for text in data.row_texts or data.train.texts)
+    trained_on = (text for data in parts for text in (*(data.row_texts or data.train.texts), *data.weak_row_texts))
     return write_bundle(out, manifest, [outcome.part for outcome in outcomes], trained_on=trained_on)
 
 

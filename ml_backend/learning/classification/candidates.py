@@ -86,15 +86,15 @@ class HeadTraining:
     ) -> None:
         self.objective: Objective = Objective.of(data.head, data.labels)
         self.objective.prepare(encoder, data.train)
-        described = len(data.learned(settings.description_weight)) - len(data.train)
+        beside = len(data.learned(settings.description_weight)) - len(data.train)
         self.settings, self._context = settings, context
-        self._trainer = Trainer.for_rows(encoder, self.objective, settings, len(data.train) + described)
+        self._trainer = Trainer.for_rows(encoder, self.objective, settings, len(data.train) + beside)
         self.rows = HeadRows(data, self._trainer)
         self._plan = Plan.of(
             self.objective.strata(self.rows.targets),
             settings,
             self._trainer.hyperparameters,
-            described=described,
+            beside=beside,
             learned=len(self.rows.learned),
             validation=len(data.validation),
             read_share=self.rows.read_share,
@@ -112,8 +112,12 @@ class HeadTraining:
         method = self.settings.method
         self.features = self._features()
         features = self.features[HeadTraining.TRAIN]
+        certain, sampled = self.rows.certain, self.rows.sampled
         self.objective.settle_pooling(
-            features, self.rows.sampled, c=self._trainer.hyperparameters.regression_c, seed=self.settings.seed
+            features[sampled.tokenised.pieces_of(certain)],
+            sampled.take(certain),
+            c=self._trainer.hyperparameters.regression_c,
+            seed=self.settings.seed,
         )
         is_told_by_one = method is Method.AUTO and self._is_told_by_one_sentence()
         if is_told_by_one:

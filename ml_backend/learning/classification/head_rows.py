@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...arrays import Ints
 from ...domain.example import Target
 from ..rows.data import TrainingData
 from .long_rows import SPREAD_SHARE, most_telling
@@ -18,10 +19,11 @@ class HeadRows:
     """Rows of one control as its models read them, by an objective that was prepared for them.
 
     Attributes:
-        learned: train rows, then descriptions; a tuned model learns from them.
+        learned: train rows, then descriptions and weak rows; a tuned model learns from them.
         sampled: the ones of them that the regression learns from: all, or as many as fit into memory. Where texts have
             many pieces, the tuned model learns from these as well, since their features say which pieces tell most.
-        described: how many descriptions there are, at the end of both.
+        beside: how many descriptions and weak rows there are, at the end of both.
+        weak: how many weak rows there are, at the end of these.
         trained: what a tuned model reads of the rows, up to which pieces of long texts it reads.
         read_share: work of reading a row once, as a multiple of the work of reading what a tuned model learns of it.
         left_out: a sentence on rows that nothing learns from, because their pieces do not fit into memory; "" if none.
@@ -32,13 +34,14 @@ class HeadRows:
         encoder, objective, settings = trainer.encoder, trainer.objective, trainer.settings
         self.learned = learned = objective.encode(encoder, data.learned(settings.description_weight))
         self.validation = objective.encode(encoder, data.validation)
-        self.described = described = len(learned) - len(data.train)
-        positions = objective.sample_for_regression(learned, np.random.default_rng(settings.seed), kept=described)
+        self.beside = beside = len(learned) - len(data.train)
+        self.weak = len(data.weak)
+        positions = objective.sample_for_regression(learned, np.random.default_rng(settings.seed), kept=beside)
         self.sampled = learned if len(positions) == len(learned) else learned.take(positions)
         self.trained, self.read_share, self.left_out = learned.tokenised, 1.0, ""
         if self.sampled.tokenised.has_windows:
             if len(self.sampled) < len(learned):
-                rows = f"{len(self.sampled) - described} of {len(data.train)} train rows were learned from"
+                rows = f"{len(self.sampled) - beside} of {len(data.train)} train rows were learned from"
                 self.left_out = f"{rows}, drawn at random: the sentences of more long texts do not fit into memory"
             self.learned = self.sampled
             tokenised = self.sampled.tokenised
@@ -53,6 +56,11 @@ class HeadRows:
         self.checked = learned.tokenised.take(checked)
 
     @property
+    def certain(self) -> Ints:
+        """Positions of the sampled rows but the weak ones, shape (N,)."""
+        return np.arange(len(self.sampled) - self.weak)
+
+    @property
     def targets(self) -> Sequence[Target]:
         """People's answers to the train rows among the sampled ones, which come first."""
-        return self.sampled.rows.targets[: len(self.sampled) - self.described]
+        return self.sampled.rows.targets[: len(self.sampled) - self.beside]

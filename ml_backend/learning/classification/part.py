@@ -130,6 +130,7 @@ def _log_start(run: Run, settings: TrainingSettings, data: TrainingData, *, base
             "classes": len(data.labels),
             "train_rows": len(data.train),
             "descriptions": len(data.described),
+            "weak_rows": len(data.weak),
             "validation_rows": len(data.validation),
         }
     )

@@ -26,7 +26,7 @@ class Plan:
         hyperparameters: of tuning; their epochs are the most that are trained.
         folds: of the rows that the regression learns from, to compare and calibrate on; where there are enough
             validation rows for both, only if these do not tell the methods apart. Every fold trains on all
-            descriptions as well.
+            descriptions and weak rows as well.
         tuned: the method tried beside the regression; None where the regression alone was asked for.
         fold_epochs: passes over the rows of a fold, at most.
         stops_early: True where validation decides which epoch is kept.
@@ -56,7 +56,7 @@ class Plan:
         settings: TrainingSettings,
         hyperparameters: Hyperparameters,
         *,
-        described: int,
+        beside: int,
         learned: int,
         validation: int,
         read_share: float = 1.0,
@@ -70,8 +70,8 @@ class Plan:
 
         Args:
             strata: a class per train row that the regression learns from, by which folds are dealt out.
-            described: descriptions, whose positions follow the rows'.
-            learned: rows and descriptions that a tuned model learns from.
+            beside: descriptions and weak rows, whose positions follow the rows'.
+            learned: all of them that a tuned model learns from.
             validation: validation rows.
             read_share: see `Plan`.
         """
@@ -86,8 +86,8 @@ class Plan:
                 most_rows=settings.fold_most_rows,
                 rng=np.random.default_rng(settings.seed),
             )
-            descriptions = np.arange(len(strata), len(strata) + described)
-            folds = [Fold(np.concatenate([fold.train, descriptions]), fold.scored) for fold in folds]
+            unscored = np.arange(len(strata), len(strata) + beside)
+            folds = [Fold(np.concatenate([fold.train, unscored]), fold.scored) for fold in folds]
             most = MOST_FOLDS_WORK * learned // max((len(fold.train) for fold in folds), default=1)
             folds = folds[: max(int(most), 1)]
         return cls(
@@ -96,7 +96,7 @@ class Plan:
             settings.tuned,
             hyperparameters.epochs,
             stops_early,
-            embedded=len(strata) + described + validation,
+            embedded=len(strata) + beside + validation,
             learned=learned,
             validation=validation,
             read_share=read_share,

@@ -19,11 +19,16 @@ __all__ = ["training_data"]
 THIN_CLASS_ROWS = 5
 
 
-def training_data(train_rows: Sequence[Row], validation_rows: Sequence[Row], served: ServedControl) -> TrainingData:
+def training_data(
+    train_rows: Sequence[Row], validation_rows: Sequence[Row], served: ServedControl, weak_rows: Sequence[Row] = ()
+) -> TrainingData:
     """The rows' texts and answers for one control.
 
     Rows that cannot be learned from (an empty text, no answer, an answer that the config lacks, weight 0) are left
-    out with a warning. Labels without a train row never block training.
+    out with a warning. Labels without a train row never block training. The warnings are about rows of people alone.
+
+    Args:
+        weak_rows: by label sources, trained on beside the train rows.
 
     Raises:
         TrainingError: no usable train row, or all of them answer alike.
@@ -45,6 +50,7 @@ def training_data(train_rows: Sequence[Row], validation_rows: Sequence[Row], ser
     if fault:
         raise TrainingError(f"{control.name!r} cannot be learned: {fault}")
     described = [(text, label.value) for label in control.labels for text in label.descriptions]
+    weak, weak_row_texts, _ = _usable(weak_rows, served)
     counts = Counter(label for target in train.targets for label in served.kind.labels_in(target))
     return TrainingData(
         control.name,
@@ -58,6 +64,8 @@ def training_data(train_rows: Sequence[Row], validation_rows: Sequence[Row], ser
             *(each.line for each in _overlapping(train_rows, control.name)),
         ),
         row_texts,
+        weak,
+        weak_row_texts,
     )
 
 

@@ -4,7 +4,7 @@ For a single choice, the labels' names and the phrases of their hints are furthe
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -28,6 +28,11 @@ class LabeledTexts:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @classmethod
+    def none(cls) -> "LabeledTexts":
+        """No texts."""
+        return cls((), (), np.zeros(0))
 
     def take(self, positions: Sequence[int] | Ints) -> "LabeledTexts":
         """The texts at these positions, in their order."""
@@ -59,6 +64,8 @@ class TrainingData:
             them, never scored.
         validation: may be empty.
         row_texts: all that is read of the train rows, where the train texts are parts of it; empty: the train texts.
+        weak: what label sources propose, trained on beside the rows like descriptions, and never scored either.
+        weak_row_texts: all that is read of these.
         warnings: sentences on what was left out or is thin.
     """
 
@@ -70,7 +77,14 @@ class TrainingData:
     validation: LabeledTexts
     warnings: tuple[str, ...] = ()
     row_texts: tuple[str, ...] = ()
+    weak: LabeledTexts = field(default_factory=LabeledTexts.none)
+    weak_row_texts: tuple[str, ...] = ()
 
     def learned(self, description_weight: float) -> LabeledTexts:
-        """All that is trained on: the train rows, then the descriptions."""
-        return self.train.plus(self.described, weight=description_weight)
+        """All that is trained on: the train rows, then, beside them, the descriptions and the weak rows."""
+        return self.train.plus(self.described, weight=description_weight).plus(self.weak, weight=1.0)
+
+    @property
+    def without_weak(self) -> "TrainingData":
+        """The same rows without the weak ones."""
+        return replace(self, weak=LabeledTexts.none(), weak_row_texts=())

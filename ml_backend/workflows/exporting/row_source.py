@@ -30,7 +30,7 @@ from ..connecting.projects import read_fields
 from ..services import Services
 from ..splits import FileSplits, ProjectSplits, TaskSplits
 
-__all__ = ["RowSource", "plan_of_file", "rows_of_tasks"]
+__all__ = ["RowSource", "plan_of_file", "row_change", "rows_of_tasks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,14 @@ class RowSource:
             HookError: a hook failed with a row.
         """
         split_of = None if self.splits is None else self.splits.of
-        return build_rows(self._tasks(), self.plan, settings, self.history, change=self._change(), split_of=split_of)
+        return build_rows(
+            self._tasks(),
+            self.plan,
+            settings,
+            self.history,
+            change=row_change(self.services, self.plan),
+            split_of=split_of,
+        )
 
     def rows(self, reasons: ReasonCounts, *, with_hooks: bool = True) -> Iterator[Row]:
         """Yield the row of every task that a person reviewed, without a split and including duplicates.
@@ -128,7 +135,7 @@ class RowSource:
             HookError: a hook failed with a row; raised when the reading gets there.
         """
         settings = replace(self.settings(SplitFractions(1, 0, 0)), train_on_accepted=False)
-        change = self._change() if with_hooks else iter
+        change = row_change(self.services, self.plan) if with_hooks else iter
         return reviewed_rows(self._tasks(), self.plan, settings, self.history, reasons=reasons, change=change)
 
     def no_row_error(self, reasons: Iterable[ReasonCount], notes: Iterable[str] = ()) -> SnapshotError:
@@ -146,15 +153,17 @@ class RowSource:
     def _tasks(self) -> Iterable[Task]:
         return self.tasks if self.splits is None else self.splits.reading(self.tasks, self.plan)
 
-    def _change(self) -> RowChange:
-        labels = {served.name: frozenset(served.control.label_values) for served in self.plan.controls}
 
-        def change(rows: Iterable[Row]) -> Iterator[Row]:
-            # What hooks add to a row cannot be read, since the tasks that are answered lack it.
-            for row in self.services.hooks.change_rows(rows, labels=labels):
-                yield self.plan.row(row)
+def row_change(services: Services, plan: ServingPlan) -> RowChange:
+    """Return what changes rows as hooks want it, and leaves nothing in them but what is read."""
+    labels = {served.name: frozenset(served.control.label_values) for served in plan.controls}
 
-        return change
+    def change(rows: Iterable[Row]) -> Iterator[Row]:
+        # What hooks add to a row cannot be read, since the tasks that are answered lack it.
+        for row in services.hooks.change_rows(rows, labels=labels):
+            yield plan.row(row)
+
+    return change
 
 
 def rows_of_tasks(services: Services, project: Project, task_ids: Collection[int]) -> dict[int, Row]:

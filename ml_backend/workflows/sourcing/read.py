@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,15 +13,17 @@ from ...arrays import Bools, Floats, Floats2d, Ints
 from ...domain.example import Row, Target, first_rows, parts_of, spans_in
 from ...domain.project import Project
 from ...domain.reasons import Reason, ReasonCounts
-from ...domain.snapshot import Split
+from ...domain.snapshot import Snapshot, Split
 from ...domain.source import AnswerForm, LabelSource, SourceFault
 from ...errors import ConfigurationError, SourceError
 from ...labelstudio.files.flat_file import FlatFile
 from ...labelstudio.files.notes import FileNotes
+from ...labelstudio.plans import plan_of
 from ...measuring.label_model import precisions
 from ...measuring.source_quality import Answers, SourceFigures, judged, measured_sources
 from ...measuring.votes import Votes
 from ...models.decoders.base import decoder_of
+from ...snapshots.store import SnapshotFolder
 from ...sources.kinds.base import AskedControl
 from ...sources.runner import SourceRunner
 from ...tasks import ServedControl, ServingPlan
@@ -33,7 +35,7 @@ from ..services import Services
 if TYPE_CHECKING:
     from ...models.text.torch_encoder import TextEncoder
 
-__all__ = ["AskedFiles", "JudgedControl", "ReadTexts", "read_texts"]
+__all__ = ["AskedFiles", "AskedSnapshot", "JudgedControl", "ReadTexts", "read_texts"]
 
 
 class AskedFiles(NamedTuple):
@@ -47,6 +49,17 @@ class AskedFiles(NamedTuple):
     export: Path
     label_config: str
     tasks: Path | None = None
+
+
+class AskedSnapshot(NamedTuple):
+    """The rows of a snapshot, with their splits, and tasks without a label.
+
+    Attributes:
+        unlabeled: the project, or the file, that these are of.
+    """
+
+    snapshot: Snapshot
+    unlabeled: Project | Path
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +98,7 @@ class ReadTexts:
 
     Attributes:
         task_ids: of all texts.
+        texts: all that is read of each.
         splits: of all texts.
         rows: what people labeled, for the first texts.
         notes: sentences on what to know before the figures are believed.
@@ -94,6 +108,7 @@ class ReadTexts:
     sources: tuple[LabelSource, ...]
     faults: Sequence[SourceFault]
     task_ids: Sequence[int]
+    texts: Sequence[str]
     splits: Sequence[Split]
     rows: Sequence[Row]
     votes: Votes
@@ -159,9 +174,9 @@ class ReadTexts:
 
 
 def read_texts(
-    services: Services, folder: Path, asked: Project | AskedFiles, *, floor: float | None = None
+    services: Services, folder: Path, asked: Project | AskedFiles | AskedSnapshot, *, floor: float | None = None
 ) -> ReadTexts:
-    """Have the sources of a folder read a project's texts, or those of files.
+    """Have the sources of a folder read a project's texts, or those of files or of a snapshot.
 
     Args:
         floor: precision below which a source is switched off; None: by the settings.
@@ -170,11 +185,14 @@ def read_texts(
         SourceError: the folder cannot be used.
         StudioError: Label Studio does not answer.
         StudioExportError, LabelConfigError: a file is not what it should be.
+        SnapshotError: the snapshot is damaged.
         ConfigurationError: no control is answered with labels.
     """
     notes = FileNotes()
     sentences: tuple[str, ...] = ()
-    if isinstance(asked, Project):
+    if isinstance(asked, AskedSnapshot):
+        source = _beside_snapshot(services, asked, notes)
+    elif isinstance(asked, Project):
         source = RowSource.of_project(services, asked)
     else:
         plan, sentences = plan_of_file(services, asked.export, asked.label_config)
@@ -182,10 +200,12 @@ def read_texts(
     if not source.plan.labeled:
         raise ConfigurationError("no control of the label config is answered with labels; sources answer no others")
     reasons = ReasonCounts()
-    rows = list(first_rows(source.rows(reasons)).values())
-    unlabeled = _unlabeled(services, source, asked, notes)
+    rows, settled = _labeled(source, asked, reasons)
+    asked_tasks = asked.unlabeled if isinstance(asked, AskedSnapshot) else asked
+    unlabeled = _unlabeled(services, source, asked_tasks, notes)
     texts = [*(row.text for row in rows), *unlabeled.texts]
-    splits = [Split.TRAIN if source.splits is None else source.splits.of(text) for text in texts]
+    open_texts = texts[len(settled) :]
+    splits = [*settled, *(Split.TRAIN if source.splits is None else source.splits.of(text) for text in open_texts)]
     options = services.options.sources
     controls = [_asked_control(served) for served in source.plan.labeled]
     marked = _marked_pieces(
@@ -202,6 +222,7 @@ def read_texts(
         runner.sources,
         runner.faults,
         [*(row.task_id for row in rows), *unlabeled.task_ids],
+        texts,
         splits,
         rows,
         votes,
@@ -244,10 +265,37 @@ def _parts(asked: AskedControl, target: Target | None) -> frozenset[tuple[int, i
     return frozenset((places[str(part)], 0, 0) for part in parts_of(target) if str(part) in places)
 
 
-def _unlabeled(services: Services, source: RowSource, asked: Project | AskedFiles, notes: FileNotes) -> Candidates:
+def _labeled(
+    source: RowSource, asked: Project | AskedFiles | AskedSnapshot, reasons: ReasonCounts
+) -> tuple[list[Row], list[Split]]:
+    """Return what people labeled, and the splits of these rows; none where those of their texts hold.
+
+    Args:
+        reasons: counts what is left out.
+    """
+    if not isinstance(asked, AskedSnapshot):
+        return list(first_rows(source.rows(reasons)).values()), []
+    folder = SnapshotFolder(asked.snapshot.path)
+    found = [(row, split) for split in Split for row in first_rows(folder.rows(split)).values()]
+    return [row for row, _ in found], [split for _, split in found]
+
+
+def _beside_snapshot(services: Services, asked: AskedSnapshot, notes: FileNotes) -> RowSource:
+    """Return the source of the tasks that lie beside a snapshot's, read and split as its rows were."""
+    manifest = asked.snapshot.manifest
+    if isinstance(asked.unlabeled, Project):
+        return replace(RowSource.of_project(services, asked.unlabeled), plan=plan_of(manifest))
+    return RowSource.of_file(services, asked.unlabeled, plan_of(manifest), notes, manifest.split)
+
+
+def _unlabeled(
+    services: Services, source: RowSource, asked: Project | AskedFiles | Path, notes: FileNotes
+) -> Candidates:
     """Return the tasks that nobody has labeled."""
     if isinstance(asked, Project):
         return project_candidates(services, asked, source)
+    if isinstance(asked, Path):
+        return file_candidates(asked, source, notes)
     # A table of answers lists labeled tasks alone.
     own = Candidates() if FlatFile(asked.export).is_flat() else file_candidates(asked.export, source, FileNotes())
     if asked.tasks is None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from ... import __version__
 from ...domain.example import Row
 from ...domain.job import Job
-from ...domain.model import Method, ModelVersion
+from ...domain.model import Method, ModelVersion, WeakRows
 from ...domain.ports import Run
 from ...domain.progress import Progress, ProgressCallback
 from ...domain.snapshot import Snapshot, Split
@@ -24,6 +24,7 @@ from ..exporting.reading_faults import reading_faults
 from ..jobs.context import JobContext
 from ..services import Services
 from .suspects import trusted_rows
+from .weak_rows import ProposedRows, settle_weak_rows
 
 if TYPE_CHECKING:
     from ...learning.rows.data import TrainingData
@@ -44,6 +45,7 @@ class TrainingChoices(BaseModel, frozen=True):
     Attributes:
         overrides: training settings by name, as text.
         text_base_model: what is tuned for controls that are answered with a text; "": that of the settings.
+        weak_rows: whether rows that label sources propose are learned from.
     """
 
     base_model: str
@@ -51,19 +53,29 @@ class TrainingChoices(BaseModel, frozen=True):
     method: Method = Method.AUTO
     overrides: Mapping[str, str] = Field(default_factory=dict)
     text_base_model: str = ""
+    weak_rows: WeakRows = WeakRows.AUTO
 
     def trains_like(self, other: "TrainingChoices") -> bool:
-        """Return True where the same snapshot would give the same model."""
+        """Return True where the same snapshot and the same weak rows would give the same model."""
         return all(getattr(self, name) == getattr(other, name) for name in TrainingChoices.model_fields)
 
 
 def train_and_register(
-    services: Services, choices: TrainingChoices, snapshot: Snapshot, context: JobContext, report: ProgressCallback
+    services: Services,
+    choices: TrainingChoices,
+    snapshot: Snapshot,
+    context: JobContext,
+    report: ProgressCallback,
+    *,
+    weak: ProposedRows,
 ) -> tuple[ModelVersion, Mapping[str, Any]]:
     """Train a version and register it, or return the one that an earlier attempt at the job has registered.
 
+    Args:
+        weak: what may be learned from beside the snapshot.
+
     Returns:
-        The version, and method, seconds and warnings of its training.
+        The version, and method, seconds and warnings of its training; and what became of weak rows, if there are any.
     """
     key = snapshot.manifest.project.key
     run_id = _resumable_run(services, context)
@@ -76,12 +88,14 @@ def train_and_register(
     with services.tracker.run(key, name, resume=run_id) as run:
         context.keep(run_id=run.run_id, made_by=__version__)
         _log_inputs(run, snapshot, context.job)
-        outcome = _fit(services, choices, snapshot, context, report, run=run, version=name)
+        weak.log_to(run, f"{key}-weak")
+        outcome, decisions = _fit(services, choices, snapshot, context, report, run=run, version=name, weak=weak)
         run.log_folder(outcome.bundle, BUNDLE_ARTIFACT)
         trained = {
             "method": outcome.method,
             "seconds": round(outcome.seconds, 2),
             "warnings": [*snapshot.manifest.warnings, *outcome.warnings],
+            **({"weak_rows": {**weak.facts, "controls": decisions}} if weak.facts else {}),
         }
         context.keep(trained=trained)
         registered = services.versions.register(
@@ -116,7 +130,9 @@ def _fit(
     *,
     run: Run,
     version: str,
-) -> "TrainingOutcome":
+    weak: ProposedRows,
+) -> tuple["TrainingOutcome", Mapping[str, Any]]:
+    """Train, and return what came of it, and the decisions on weak rows by control."""
     from ...learning.loop.schedule import Deadline
     from ...learning.overrides import settings_from
     from ...learning.part import VersionSpec
@@ -138,7 +154,17 @@ def _fit(
     )
     report(Progress(TRAINING_STARTS, "loading", "loading the base model"))
     # Held-out rows keep all labels: what they measure must not be what the model likes.
-    parts, left_out = _parts(plan, train, list(SnapshotFolder(snapshot.path).rows(Split.VALIDATION)), settings.method)
+    validation = list(SnapshotFolder(snapshot.path).rows(Split.VALIDATION))
+    parts, left_out = _parts(plan, train, validation, weak.rows, settings.method)
+    settled = settle_weak_rows(
+        services,
+        parts,
+        choices.weak_rows,
+        settings,
+        context,
+        base_model=choices.base_model,
+        report=Progress.share_of(report, TRAINING_STARTS, TRAINING_STARTS),
+    )
     text_base_model = _text_base_model(services, choices, plan)
     unread = reading_faults(
         plan,
@@ -171,8 +197,9 @@ def _fit(
         graphs=GraphStore(services.options.graphs_folder) if services.options.serving.exports_graphs else None,
         deadline=deadline,
     )
-    outcome = train_version(parts, spec, bundle, training)
-    return replace(outcome, warnings=(*outcome.warnings, *notes, *left_out, *map(str, unread)))
+    outcome = train_version(settled.parts, spec, bundle, training)
+    remarks = (*notes, *left_out, *map(str, unread), *weak.notes)
+    return replace(outcome, warnings=(*outcome.warnings, *remarks)), settled.decisions
 
 
 def _text_base_model(services: Services, choices: TrainingChoices, plan: ServingPlan) -> str:
@@ -183,12 +210,17 @@ def _text_base_model(services: Services, choices: TrainingChoices, plan: Serving
 
 
 def _parts(
-    plan: ServingPlan, train: Mapping[str, Sequence[Row]], validation: Sequence[Row], method: Method
+    plan: ServingPlan,
+    train: Mapping[str, Sequence[Row]],
+    validation: Sequence[Row],
+    weak: Sequence[Row],
+    method: Method,
 ) -> tuple[list["TrainingData"], tuple[str, ...]]:
     """Return the rows to train on per control, and a sentence for every control that cannot be learned yet.
 
     Args:
         train: the rows to learn from, per control.
+        weak: what label sources propose.
 
     Raises:
         TrainingError: none can.
@@ -200,7 +232,7 @@ def _parts(
     for served in plan.controls:
         try:
             _check_method(served, method)
-            parts.append(training_data(train[served.name], validation, served))
+            parts.append(training_data(train[served.name], validation, served, weak))
         except TrainingError as error:
             faults.append(error)
     if not parts:

@@ -1,11 +1,12 @@
 """Kinds of jobs: what a request for each leaves in the database, and which requests are the same work."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ml_backend.domain.job import JobState
-from ml_backend.domain.model import Method
+from ml_backend.domain.model import Method, WeakRows
 from ml_backend.domain.project import Project
 from ml_backend.errors import JobError, ProjectNotFound
 from ml_backend.workflows.jobs.kinds.accept import AcceptJob
@@ -17,6 +18,7 @@ from ml_backend.workflows.jobs.kinds.select import SelectJob
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.jobs.kinds.undo import UndoJob
 from ml_backend.workflows.services import Services
+from tests.services import build_test_services
 
 TRAINING = TrainJob(
     trigger="command",
@@ -53,7 +55,7 @@ def test_rows_keep_the_parameters_that_earlier_versions_wrote() -> None:
     assert promotion == {"version": None, "reason": "worse", "is_forced": True}
     written = TRAINING.model_dump(mode="json")
     assert written["method"] == "lora"
-    del written["text_base_model"], written["actor"]
+    del written["text_base_model"], written["actor"], written["weak_rows"], written["sources"], written["tasks"]
     assert TrainJob(**written) == TRAINING
 
 
@@ -75,16 +77,22 @@ def test_a_kind_that_this_version_does_not_know_is_an_error_that_names_those_it_
         ({"seed": 4}, False),
         ({"method": Method.AUTO}, False),
         ({"overrides": {"epochs": "3"}}, False),
+        ({"weak_rows": WeakRows.NONE}, False),
     ],
 )
 def test_what_trains_alike_is_known(changes: dict[str, object], is_same: bool) -> None:
     assert TRAINING.trains_like(TRAINING.model_copy(update=changes)) is is_same
 
 
-def test_a_training_takes_base_model_and_seed_from_the_settings(services: Services) -> None:
+def test_a_training_takes_base_model_seed_and_sources_from_the_settings(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path, sources="/reasons", weak_rows="rows")
+
     wanted = TrainJob.by_settings(services, "page")
 
-    assert wanted == TrainJob(trigger="page", base_model=services.options.models.base_model, seed=1)
+    base_model = services.options.models.base_model
+    assert wanted == TrainJob(
+        trigger="page", base_model=base_model, seed=1, weak_rows=WeakRows.ROWS, sources="/reasons"
+    )
 
 
 def test_triggers_get_the_job_that_waits_or_runs(services: Services, project: Project) -> None:

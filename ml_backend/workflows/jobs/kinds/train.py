@@ -22,6 +22,7 @@ from ...promoting.promote import Promoter
 from ...services import Services
 from ...training.job_snapshot import job_snapshot
 from ...training.train import TrainingChoices, train_and_register
+from ...training.weak_rows import ProposedRows, proposed_rows
 from ..context import JobContext
 from .audit import AuditJob
 from .base import JobKind
@@ -42,14 +43,16 @@ GATE_STARTS, PROMOTION_STARTS = 0.85, 0.9
 class TrainJob(JobKind, TrainingChoices, frozen=True):
     """Train a version on a snapshot, hold the gate, and promote the version that passes.
 
-    A snapshot that the last successful job trained on in the same way is not trained on again: the result is that
-    job's, with `same_as` naming it.
+    A snapshot that the last successful job trained on in the same way, with the same weak rows, is not trained on
+    again: the result is that job's, with `same_as` naming it.
 
     Attributes:
         trigger: who asked: `label-studio`, `policy`, `page` or `command`.
         snapshot: folder of a snapshot; None: take one of the project first.
         actor: the user who asked, as far as that is known.
         out: folder that gets a copy of the serving bundle; None: the registry's copy is enough.
+        sources: folder of label sources, or of one such folder per project; "": none.
+        tasks: file of the unlabeled tasks that they read, beside a snapshot; a project has its own.
     """
 
     name: ClassVar[str] = "train"
@@ -59,11 +62,20 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
     snapshot: str | None = None
     out: str | None = None
     actor: str = ""
+    sources: str = ""
+    tasks: str | None = None
 
     @classmethod
     def by_settings(cls, services: Services, trigger: str) -> Self:
         """Return the request for a training as the settings describe it."""
-        return cls(trigger=trigger, base_model=services.options.models.base_model, seed=services.options.seed)
+        options = services.options
+        return cls(
+            trigger=trigger,
+            base_model=options.models.base_model,
+            seed=options.seed,
+            weak_rows=options.sources.weak_rows,
+            sources=options.sources.folder,
+        )
 
     def dedupe_key(self, project_id: int) -> str:
         # Rows of a file belong to whoever named them: two such trainings are never the same work.
@@ -72,12 +84,16 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
     def run(self, services: Services, job: Job, context: JobContext) -> Mapping[str, Any]:
         project = services.database.projects.get(job.project_id) if job.project_id else None
         snapshot = job_snapshot(services, project, self.snapshot, context)
-        earlier = self._same_work(services, job, snapshot)
+        tasks = Path(self.tasks) if self.tasks else None
+        weak = proposed_rows(
+            services, snapshot, project or tasks, self.sources, handling=self.weak_rows, context=context
+        )
+        earlier = self._same_work(services, job, snapshot, weak)
         if earlier is not None:
             log.info("snapshot %s is unchanged since job %s", snapshot.id, earlier.id)
             return {**earlier.result, "same_as": earlier.id}
         report = Progress.share_of(context.report, 0.0, GATE_STARTS)
-        model, outcome = train_and_register(services, self, snapshot, context, report)
+        model, outcome = train_and_register(services, self, snapshot, context, report, weak=weak)
         if self.out:
             _deliver(model, Path(self.out))
         gate = _hold_gate(services, project, snapshot, model, context)
@@ -115,12 +131,13 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
         if plan_of(services.database.projects.get(job.project_id)).labeled:
             AuditJob(trigger="training", is_pushed=True).request(services, job.project_id)
 
-    def _same_work(self, services: Services, job: Job, snapshot: Snapshot) -> Job | None:
+    def _same_work(self, services: Services, job: Job, snapshot: Snapshot, weak: ProposedRows) -> Job | None:
         """Return the job that has trained on the snapshot in the same way, if it was the last one to succeed."""
         last = services.database.jobs.last(self.name, job.project_id, JobState.SUCCEEDED)
         if last is None or last.result.get("snapshot_id") != snapshot.id or self.out:
             return None
-        if not self.trains_like(TrainJob(**last.params)):
+        digest = last.result.get("weak_rows", {}).get("digest", "")
+        if digest != weak.digest or not self.trains_like(TrainJob(**last.params)):
             return None
         try:
             services.versions.get(str(last.result["model_version"]))

@@ -19,7 +19,7 @@ def plan_for(data: TrainingData, settings: TrainingSettings) -> Plan:
         objective.strata(data.train.targets),
         settings,
         objective.hyperparameters(settings.tuned, learned).with_settings(settings),
-        described=learned - len(data.train),
+        beside=learned - len(data.train),
         learned=learned,
         validation=len(data.validation),
     )

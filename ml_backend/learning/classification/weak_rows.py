@@ -1,0 +1,126 @@
+"""Whether rows that label sources propose make a model better, by a cheap comparison on rows that people labeled."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...arrays import Ints
+from ...models.graphs.store import GraphStore
+from ...models.text.torch_encoder import TextEncoder
+from ..objectives.base import MOST_PIECES, Objective
+from ..rows.data import TrainingData
+from ..rows.folds import Fold, stratified_folds
+from .frozen import frozen_encoder
+from .head_rows import HeadRows
+from .settings import TrainingSettings
+from .trainer import Trainer
+
+__all__ = ["WeakComparison", "compare_weak_rows", "limited_weak_rows"]
+
+MOST_WEAK_ROWS = 10_000
+WEAK_PIECES = MOST_PIECES // 4
+"""The most pieces of texts of weak rows: what people labeled needs the memory more."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeakComparison:
+    """A regression on frozen features with and without the weak rows.
+
+    Attributes:
+        average: of the F1, `macro` or `micro`.
+        with_weak: F1 with them, on rows that neither was trained on; `without_weak` is the one without them.
+        scored: how many rows these are.
+        where: which ones, in words.
+    """
+
+    average: str
+    with_weak: float
+    without_weak: float
+    scored: int
+    where: str
+
+    @property
+    def is_worse(self) -> bool:
+        """True where the regression is worse with the weak rows."""
+        return self.with_weak < self.without_weak
+
+    @property
+    def sentence(self) -> str:
+        """Both figures, as a phrase."""
+        return (
+            f"{self.average}-F1 of a regression with them {self.with_weak:.4f}, without them {self.without_weak:.4f}, "
+            f"on {self.scored} {self.where}"
+        )
+
+
+def limited_weak_rows(encoder: TextEncoder, data: TrainingData, *, seed: int) -> TrainingData:
+    """Return the data with as many of the weak rows, drawn at random, as fit beside the rows that people labeled."""
+    if not len(data.weak):
+        return data
+    objective, rng = Objective.of(data.head, data.labels), np.random.default_rng(seed)
+    objective.prepare(encoder, data.train)
+    chosen = np.sort(rng.permutation(len(data.weak))[:MOST_WEAK_ROWS])
+    chosen = chosen[objective.encode(encoder, data.weak.take(chosen)).sample(WEAK_PIECES, rng)]
+    texts = tuple(data.weak_row_texts[i] for i in chosen.tolist())
+    return replace(data, weak=data.weak.take(chosen), weak_row_texts=texts)
+
+
+def compare_weak_rows(
+    encoder: TextEncoder, data: TrainingData, settings: TrainingSettings, graphs: GraphStore | None = None
+) -> WeakComparison | None:
+    """Compare a regression that learns from the weak rows with one that does not; None where no row can be scored.
+
+    They are compared on the validation rows where there are enough (`least_validation_rows`), else on folds of the
+    train rows. The weak rows are in the train part of every fold, and none is scored.
+
+    Args:
+        encoder: of the frozen base model.
+        data: with weak rows, none of which nearly repeats a row that people labeled.
+        graphs: with it, features are computed by the base model's graph where that is faster.
+    """
+    objective = Objective.of(data.head, data.labels)
+    objective.prepare(encoder, data.train)
+    trainer = Trainer.for_rows(encoder, objective, settings, len(data.learned(settings.description_weight)))
+    rows = HeadRows(data, trainer)
+    sampled, is_validated = rows.sampled, len(rows.validation) >= settings.least_validation_rows
+    everything = np.arange(len(sampled))
+    if is_validated:
+        scored, where = rows.validation, "validation rows"
+        folds = [Fold(everything, np.arange(len(scored)))]
+    else:
+        scored, where = sampled, "train rows held out in turn"
+        folds = _folds(objective.strata(rows.targets), everything[len(rows.targets) :], settings)
+    if not folds:
+        return None
+    with frozen_encoder(encoder, graphs, sampled.tokenised) as fast:
+        features = fast.vectors(sampled.tokenised)
+        scored_features = fast.vectors(scored.tokenised) if is_validated else features
+    positions = np.concatenate([fold.scored for fold in folds])
+
+    def score(most: int) -> float:
+        """F1 of regressions that learn from the rows before this position alone."""
+        logits = []
+        for fold in folds:
+            learned = fold.train[fold.train < most]
+            head = trainer.regression(sampled.take(learned), features[sampled.tokenised.pieces_of(learned)])
+            own_features, own = (
+                scored_features[scored.tokenised.pieces_of(fold.scored)],
+                scored.tokenised.take(fold.scored),
+            )
+            logits.append(objective.decoder.logits(head, own_features, own))
+        return objective.measure.score(objective.evaluation(np.concatenate(logits), scored.take(positions)))
+
+    with_weak, without_weak = score(len(sampled)), score(len(rows.certain))
+    return WeakComparison(objective.measure.average, with_weak, without_weak, len(positions), where)
+
+
+def _folds(strata: Ints, beside: Ints, settings: TrainingSettings) -> list[Fold]:
+    """Return folds that score every row but a class's only one; all of them train on what lies beside the rows too."""
+    folds = stratified_folds(
+        strata,
+        folds=settings.folds,
+        scored_rows=len(strata) + settings.folds,
+        most_rows=settings.fold_most_rows,
+        rng=np.random.default_rng(settings.seed),
+    )
+    return [Fold(np.concatenate([fold.train, beside]), fold.scored) for fold in folds]
