@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...arrays import Floats2d
 from ...domain.model import Method
 from ...measuring.evaluation import Evaluation
 from ...measuring.gate import bootstrap_differences
 from ..objectives.base import Objective
+from ..rows.encoded import EncodedRows
 from .cross_validation import HeldOut
 
-__all__ = ["Choice", "are_told_apart"]
+__all__ = ["CHOICE_CONFIDENCE", "Choice", "are_told_apart", "difference_interval"]
 
 RESAMPLES = 1000
 CHOICE_CONFIDENCE = 0.5
@@ -71,14 +73,25 @@ def are_told_apart(held_out: HeldOut, objective: Objective, *, confidence: float
 
 def _differences(held_out: HeldOut, objective: Objective, *, confidence: float, seed: int) -> tuple[float, float]:
     """Return the interval of the tuned model's F1 minus the regression's."""
-    tokenised = held_out.encoded.tokenised
-    answers = {
-        method: [answer.target for answer in objective.calibrated(logits, held_out.encoded).answers(logits, tokenised)]
-        for method, logits in held_out.logits.items()
-    }
-    (tuned,) = answers.keys() - {Method.REGRESSION}
-    targets = held_out.encoded.rows.targets
-    pair = objective.measure.compare(targets, answers[Method.REGRESSION], answers[tuned])
+    (tuned,) = held_out.logits.keys() - {Method.REGRESSION}
+    pair = held_out.logits[Method.REGRESSION], held_out.logits[tuned]
+    return difference_interval(objective, held_out.encoded, *pair, confidence=confidence, seed=seed)
+
+
+def difference_interval(
+    objective: Objective, encoded: EncodedRows, first: Floats2d, second: Floats2d, *, confidence: float, seed: int
+) -> tuple[float, float]:
+    """Return the interval of the second model's F1 minus the first's, by resamples of the rows.
+
+    Args:
+        first, second: logits of the rows' units, shape (U, K).
+        confidence: share of the differences that the interval holds.
+    """
+    answers = [
+        [answer.target for answer in objective.calibrated(logits, encoded).answers(logits, encoded.tokenised)]
+        for logits in (first, second)
+    ]
+    pair = objective.measure.compare(encoded.rows.targets, *answers)
     differences = bootstrap_differences([pair], seed=seed, resamples=RESAMPLES)
     low, high = np.quantile(differences, [(1 - confidence) / 2, (1 + confidence) / 2]).tolist()
     return low, high

@@ -4,12 +4,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...arrays import Ints
+from ...arrays import Floats2d, Ints
 from ...models.graphs.store import GraphStore
 from ...models.text.torch_encoder import TextEncoder
 from ..objectives.base import MOST_PIECES, Objective
 from ..rows.data import TrainingData
 from ..rows.folds import Fold, stratified_folds
+from .choice import CHOICE_CONFIDENCE, difference_interval
 from .frozen import frozen_encoder
 from .head_rows import HeadRows
 from .settings import TrainingSettings
@@ -29,6 +30,7 @@ class WeakComparison:
     Attributes:
         average: of the F1, `macro` or `micro`.
         with_weak: F1 with them, on rows that neither was trained on; `without_weak` is the one without them.
+        is_worse: the middle half of the bootstrapped differences says that the regression is worse with them.
         scored: how many rows these are.
         where: which ones, in words.
     """
@@ -36,21 +38,19 @@ class WeakComparison:
     average: str
     with_weak: float
     without_weak: float
+    is_worse: bool
     scored: int
     where: str
 
     @property
-    def is_worse(self) -> bool:
-        """True where the regression is worse with the weak rows."""
-        return self.with_weak < self.without_weak
-
-    @property
     def sentence(self) -> str:
         """Both figures, as a phrase."""
-        return (
+        found = (
             f"{self.average}-F1 of a regression with them {self.with_weak:.4f}, without them {self.without_weak:.4f}, "
             f"on {self.scored} {self.where}"
         )
+        is_open = self.with_weak < self.without_weak and not self.is_worse
+        return f"{found}, too few to say that it is worse with them" if is_open else found
 
 
 def limited_weak_rows(encoder: TextEncoder, data: TrainingData, *, seed: int) -> TrainingData:
@@ -69,6 +69,8 @@ def compare_weak_rows(
     encoder: TextEncoder, data: TrainingData, settings: TrainingSettings, graphs: GraphStore | None = None
 ) -> WeakComparison | None:
     """Compare a regression that learns from the weak rows with one that does not; None where no row can be scored.
+
+    Few rows hardly tell the two apart. The weak rows then help more often than they harm: see docs/sources.md.
 
     They are compared on the validation rows where there are enough (`least_validation_rows`), else on folds of the
     train rows. The weak rows are in the train part of every fold, and none is scored.
@@ -97,8 +99,8 @@ def compare_weak_rows(
         scored_features = fast.vectors(scored.tokenised) if is_validated else features
     positions = np.concatenate([fold.scored for fold in folds])
 
-    def score(most: int) -> float:
-        """F1 of regressions that learn from the rows before this position alone."""
+    def logits_of(most: int) -> Floats2d:
+        """Logits of the scored rows, from regressions that learn from the rows before this position alone."""
         logits = []
         for fold in folds:
             learned = fold.train[fold.train < most]
@@ -108,10 +110,18 @@ def compare_weak_rows(
                 scored.tokenised.take(fold.scored),
             )
             logits.append(objective.decoder.logits(head, own_features, own))
-        return objective.measure.score(objective.evaluation(np.concatenate(logits), scored.take(positions)))
+        return np.concatenate(logits)
 
-    with_weak, without_weak = score(len(sampled)), score(len(rows.certain))
-    return WeakComparison(objective.measure.average, with_weak, without_weak, len(positions), where)
+    held_out = scored.take(positions)
+    without_weak, with_weak = logits_of(len(rows.certain)), logits_of(len(sampled))
+    _, high = difference_interval(
+        objective, held_out, without_weak, with_weak, confidence=CHOICE_CONFIDENCE, seed=settings.seed
+    )
+    scores = {
+        name: objective.measure.score(objective.evaluation(logits, held_out))
+        for name, logits in (("with_weak", with_weak), ("without_weak", without_weak))
+    }
+    return WeakComparison(objective.measure.average, **scores, is_worse=high < 0, scored=len(positions), where=where)
 
 
 def _folds(strata: Ints, beside: Ints, settings: TrainingSettings) -> list[Fold]:
