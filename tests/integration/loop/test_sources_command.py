@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ml_backend.demo.tickets import load_tickets
 from tests.backend_process import command, command_error, command_result
 from tests.integration.tickets import CONFIG, source_of, write_export
 
@@ -97,3 +98,56 @@ def test_what_cannot_be_read_is_refused(files: Path, arguments: list[str], probl
 def test_an_empty_folder_is_refused(files: Path, tmp_path: Path) -> None:
     error = command_error(files / "home", "sources", "--sources", str(tmp_path), *source_of(files / "tickets.json"))
     assert "holds no source; wanted rationales" in error
+
+
+LABELED = 240
+
+
+@pytest.fixture(scope="module")
+def beside(files: Path) -> Path:
+    """The folder with a snapshot of the first tickets besides, and the others in a file without labels."""
+    write_export(files / "labeled.json", rows=LABELED)
+    made = command(files / "home", "export", *source_of(files / "labeled.json"), "--out", str(files / "snapshot"))
+    assert made.returncode == 0, made.stderr
+    others = [
+        {"id": number, "data": {"text": ticket.text}}
+        for number, ticket in enumerate(load_tickets()[LABELED:], start=LABELED + 1)
+    ]
+    (files / "others.json").write_text(json.dumps(others), encoding="utf-8")
+    return files
+
+
+def training(files: Path, *options: str) -> list[str]:
+    return ["train", "--snapshot", str(files / "snapshot"), "--method", "regression", "--suspects", "keep", *options]
+
+
+def test_a_training_learns_from_what_sources_propose_for_a_file_of_tasks(beside: Path) -> None:
+    sources = ["--sources", str(beside / "sources"), "--tasks", str(beside / "others.json")]
+    found = command_result(beside / "home", *training(beside, *sources, "--weak", "rows"))
+
+    weak = found["weak_rows"]
+    assert weak["controls"] == {"category": {"rows": weak["rows"], "is_kept": True, "reason": "they were asked for"}}
+    rows = [json.loads(line) for line in Path(weak["path"]).read_text(encoding="utf-8").splitlines()]
+    assert len(rows) == weak["rows"] > 20
+    assert {row["source"] for row in rows} == {"rationale"}
+    assert all(row["task_id"] > LABELED and row["provenance"]["sources"] for row in rows)
+    assert found["snapshot_id"] == json.loads((beside / "snapshot" / "manifest.json").read_text())["id"]
+    compared = command(beside / "home", *training(beside, *sources))
+    assert compared.returncode == 0, compared.stderr
+    assert re.search(
+        rf"{weak['rows']} weak rows of category (learned from|left out): macro-F1 of a regression with them \.?\d",
+        compared.stdout,
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--weak", "auto"], "--weak auto found without label sources; name their folder with --sources"),
+        (["--sources", "SOURCES"], "--sources found without --tasks"),
+        (["--sources", "SOURCES", "--weak", "none"], "--sources and --weak none found; leave one of them out"),
+    ],
+)
+def test_a_training_says_what_it_lacks_to_use_sources(beside: Path, options: list[str], problem: str) -> None:
+    given = [str(beside / "sources") if option == "SOURCES" else option for option in options]
+    assert problem in command_error(beside / "home", *training(beside, *given))
