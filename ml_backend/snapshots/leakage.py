@@ -18,10 +18,8 @@ from ..words import words
 if TYPE_CHECKING:
     from datasketch import MinHash
 
-__all__ = ["NEAR_DUPLICATE", "find_leaks", "shingles"]
+__all__ = ["find_leaks", "shingles"]
 
-NEAR_DUPLICATE = 0.8
-"""The similarity from which a train row counts as repeating a held-out one, unless a setting says otherwise."""
 PERMUTATIONS = 128
 SEED = 1
 LARGEST_MISS_RATE = 1e-4

@@ -17,7 +17,6 @@ from ..domain.snapshot import SplitFractions, SplitRule, normal_form
 from ..errors import ConfigurationError
 from ..tasks import ServedControl, ServingPlan
 from ..tasks.base import GivenAnswer
-from .leakage import NEAR_DUPLICATE
 from .review import ReviewRule
 from .slices import groups_of
 
@@ -62,7 +61,7 @@ class BuildSettings:
     split_rule: SplitRule = SplitRule.TEXT
     review_rule: ReviewRule = field(default_factory=ReviewRule)
     trust_ground_truth: bool = False
-    near_duplicate_threshold: float = NEAR_DUPLICATE
+    near_duplicate_threshold: float = 0.8
     absences: Mapping[str, Sequence[Absence]] = field(default_factory=dict)
     train_on_accepted: bool = False
     slice_fields: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from ..objectives.base import Objective
 from ..rows.encoded import EncodedRows
 from .cross_validation import HeldOut
 
-__all__ = ["CHOICE_CONFIDENCE", "Choice", "are_told_apart", "difference_interval"]
+__all__ = ["Choice", "are_told_apart", "difference_interval"]
 
 RESAMPLES = 1000
 CHOICE_CONFIDENCE = 0.5
@@ -79,7 +79,13 @@ def _differences(held_out: HeldOut, objective: Objective, *, confidence: float, 
 
 
 def difference_interval(
-    objective: Objective, encoded: EncodedRows, first: Floats2d, second: Floats2d, *, confidence: float, seed: int
+    objective: Objective,
+    encoded: EncodedRows,
+    first: Floats2d,
+    second: Floats2d,
+    *,
+    seed: int,
+    confidence: float = CHOICE_CONFIDENCE,
 ) -> tuple[float, float]:
     """Return the interval of the second model's F1 minus the first's, by resamples of the rows.
 

@@ -10,13 +10,13 @@ from ...models.text.torch_encoder import TextEncoder
 from ..objectives.base import MOST_PIECES, Objective
 from ..rows.data import TrainingData
 from ..rows.folds import Fold, stratified_folds
-from .choice import CHOICE_CONFIDENCE, difference_interval
+from .choice import difference_interval
 from .frozen import frozen_encoder
 from .head_rows import HeadRows
 from .settings import TrainingSettings
 from .trainer import Trainer
 
-__all__ = ["WeakComparison", "compare_weak_rows", "limited_weak_rows"]
+__all__ = ["compare_weak_rows", "limited_weak_rows"]
 
 MOST_WEAK_ROWS = 10_000
 WEAK_PIECES = MOST_PIECES // 4
@@ -114,9 +114,7 @@ def compare_weak_rows(
 
     held_out = scored.take(positions)
     without_weak, with_weak = logits_of(len(rows.certain)), logits_of(len(sampled))
-    _, high = difference_interval(
-        objective, held_out, without_weak, with_weak, confidence=CHOICE_CONFIDENCE, seed=settings.seed
-    )
+    _, high = difference_interval(objective, held_out, without_weak, with_weak, seed=settings.seed)
     scores = {
         name: objective.measure.score(objective.evaluation(logits, held_out))
         for name, logits in (("with_weak", with_weak), ("without_weak", without_weak))

@@ -21,7 +21,8 @@ from ...domain.snapshot import Snapshot
 from ...domain.source import Proposal
 from ...errors import SourceError
 from ...labelstudio.plans import plan_of
-from ...snapshots.leakage import NEAR_DUPLICATE, find_leaks
+from ...snapshots.leakage import find_leaks
+from ...snapshots.reviewed import BuildSettings
 from ...snapshots.store import SnapshotFolder
 from ...tasks import ServingPlan
 from ..exporting.row_source import row_change
@@ -42,7 +43,7 @@ DIGITS = 4
 
 @dataclass(frozen=True, slots=True)
 class ProposedRows:
-    """What label sources propose for unlabeled train tasks, as rows; no person has confirmed any of them.
+    """Rows that label sources propose for unlabeled train tasks; no person has confirmed any of them.
 
     Attributes:
         WEIGHT: the weight of a row that is surely right, where a person's weighs 1; chosen on texts of Banking77's
@@ -125,7 +126,7 @@ def proposed_rows(
     proposed, _ = proposals(read)
     rows = list(row_change(services, plan)(_rows(proposed, read)))
     people = [*(row.text for row in read.rows), *(row.text for row in SnapshotFolder(snapshot.path).unresolved())]
-    leaks = find_leaks([row.text for row in rows], people, NEAR_DUPLICATE)
+    leaks = find_leaks([row.text for row in rows], people, BuildSettings().near_duplicate_threshold)
     rows = [row for position, row in enumerate(rows) if position not in leaks]
     notes = tuple(fault.sentence for fault in read.faults)
     if not rows:
