@@ -1,5 +1,6 @@
 """The parts that groups of settings are made of, and the groups that need nothing else."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -144,7 +145,7 @@ class SourceOptions(Group):
 
     model_config = prefixed("sources_")
 
-    folder: str = setting(
+    folder: Annotated[str, AfterValidator(lambda path: path and str(Path(path).resolve()))] = setting(
         "",
         "Folder of label sources that trainings learn from, or of one such folder per project, named like its "
         "snapshots' (`<slug>-<id>`); empty: none. Its code runs with the rights of the worker.",
