@@ -1,6 +1,7 @@
 """What rationales are worth on Banking77: a regression with and without texts that they label, and four label models.
 
     python -m benchmarks.sources --data BANKING77 --folder FOLDER [--seeds 1 2 3 4 5] [--per-class 0 1 3 5 10]
+    python -m benchmarks.sources --data BANKING77 --folder FOLDER --files
 
 The rationales are those of `benchmarks/banking77_sources`, one per class, written once after nine texts of each class
 in the training file had been read, and not changed after their figures were seen; the test file was never looked at.
@@ -14,9 +15,17 @@ training file.
 Label models, with their accuracy on the training texts that they answer: a majority; sources by their precision on the
 labeled rows; the one of the package, to which agreement adds; and the EM of Dawid and Skene 1979 over which sources
 answer the texts of which class, where classes are known for the labeled rows. Vectors stay in the folder.
+
+With --files, the folder gets `config.xml`, `train.json` with 5 labeled texts per class, `unlabeled.json` with 2,000
+others and `test.json` instead, for a whole training with and without the rationales:
+
+    labelloop export --studio-export train.json --config config.xml --split 1,0,0 --out snapshot
+    labelloop train --snapshot snapshot --sources benchmarks/banking77_sources --tasks unlabeled.json --out model
+    labelloop evaluate --model-dir model --studio-export test.json --config config.xml
 """
 
 import argparse
+import json
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +34,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from sklearn.metrics import f1_score
 
+from benchmarks.banking77_export import label_config, studio_export
 from benchmarks.support.texts import Pair, read_pairs
 from ml_backend.arrays import Floats, Floats2d, Ints
 from ml_backend.domain.source import AnswerForm
@@ -36,11 +46,13 @@ from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.serving.cold_start import ColdStartPredictor
 from ml_backend.sources.kinds.base import AskedControl
 from ml_backend.sources.runner import SourceRunner
+from ml_backend.workflows.training.weak_rows import ProposedRows
 
 SOURCES = Path(__file__).parent / "banking77_sources"
 CONTROL = "intent"
 C, ITERATIONS = 10.0, 300
-WEAK_WEIGHT = 0.1
+WEAK_WEIGHT = ProposedRows.WEIGHT
+FILES_PER_CLASS, FILES_UNLABELED, FILES_SEED = 5, 2000, 1
 ROUNDS, SMOOTHING = 20, (0.1, 5.0)
 
 
@@ -154,6 +166,26 @@ def drawn(classes: Ints, per_class: int, seed: int) -> Ints:
     return np.sort(np.concatenate(picked)).astype(np.int64)
 
 
+def write_files(folder: Path, train: Sequence[Pair], test: Sequence[Pair]) -> None:
+    """Write a label config, exports of labeled rows and of the test file, and tasks without a label."""
+    labels = sorted({label for _, label in train})
+    chosen = drawn(np.array([labels.index(label) for _, label in train]), FILES_PER_CLASS, FILES_SEED)
+    others = np.random.default_rng(FILES_SEED).permutation(np.setdiff1d(np.arange(len(train)), chosen))
+    first = len(chosen) + 1
+    tasks = {
+        "train": studio_export(train[i] for i in chosen),
+        "unlabeled": [
+            {"id": number, "data": {"text": train[i][0]}}
+            for number, i in enumerate(others[:FILES_UNLABELED], start=first)
+        ],
+        "test": studio_export(test),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.xml").write_text(label_config(labels), encoding="utf-8")
+    for name, some in tasks.items():
+        (folder / f"{name}.json").write_text(json.dumps(some, ensure_ascii=False), encoding="utf-8")
+
+
 def main() -> None:
     """Score each number of labels with each seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -161,8 +193,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="where vectors lie, or will")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--per-class", type=int, nargs="+", default=[0, 1, 2, 3, 5, 8, 10, 15, 20])
+    parser.add_argument("--files", action="store_true", help="write the files of a whole training")
     asked = parser.parse_args()
-    data = Data(*(list(read_pairs(asked.data / f"{name}.csv")) for name in ("train", "test")), asked.folder)
+    train, test = (list(read_pairs(asked.data / f"{name}.csv")) for name in ("train", "test"))
+    if asked.files:
+        write_files(asked.folder, train, test)
+        return
+    data = Data(train, test, asked.folder)
     answered = len(np.unique(data.votes.row)) / len(data.train)
     print(f"{data.sources} rationales answer {answered:.1%} of {len(data.train)} texts")
     print(f"cold start: macro-F1 {data.cold_start():.4f}\n", flush=True)
