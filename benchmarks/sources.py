@@ -29,7 +29,6 @@ import json
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 from sklearn.metrics import f1_score
@@ -101,11 +100,8 @@ class Data:
 
     def cold_start(self) -> float:
         """The score of the present cold start."""
-        choices = "".join(f"<Choice value={quoteattr(label)}/>" for label in self.labels)
-        xml = (
-            f'<View><Text name="text" value="$text"/><Choices name="{CONTROL}" toName="text">{choices}</Choices></View>'
-        )
-        predicted = ColdStartPredictor("cold start", plan_of(xml), self.encoder).predict(self.test_texts)
+        plan = plan_of(label_config(self.labels))
+        predicted = ColdStartPredictor("cold start", plan, self.encoder).predict(self.test_texts)
         return self.f1(np.array([self.labels.index(str(answer[CONTROL].target)) for answer in predicted]))
 
 

@@ -198,6 +198,7 @@ def _earlier(facts: Mapping[str, Any] | None) -> ProposedRows | None:
 
 
 def _rows(proposed: Sequence[Proposal], read: ReadTexts) -> list[Row]:
+    """Return rows in the order of task ids, so that the same ones have the same digest."""
     labeled = len(read.rows)
     texts = dict(zip(read.task_ids[labeled:], read.texts[labeled:], strict=True))
     return [
@@ -211,7 +212,7 @@ def _rows(proposed: Sequence[Proposal], read: ReadTexts) -> list[Row]:
             weight=round(ProposedRows.WEIGHT * each.confidence, DIGITS + 2),
             source="rationale",
         )
-        for each in proposed
+        for each in sorted(proposed, key=lambda each: each.task_id)
     ]
 
 
