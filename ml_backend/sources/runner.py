@@ -61,7 +61,8 @@ class _Child:
             # What settings hold is no business of the analyst's code.
             environment = {name: value for name, value in os.environ.items() if not name.startswith("LABELLOOP_")}
             self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and our own module)
-                [sys.executable, "-m", f"{__package__}.child", *map(str, fds)],
+                # -B: compiled files would litter the folder, and hide an edit within the same second.
+                [sys.executable, "-B", "-m", f"{__package__}.child", *map(str, fds)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
