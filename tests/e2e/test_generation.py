@@ -42,7 +42,7 @@ class Case:
 
 CASES = {
     "tiny": Case(lambda folder: save_base(folder, has_chat_template=True), 6, OVERRIDES, (20, 2)),
-    "SmolLM2": Case(lambda _: DEFAULT_TEXT_BASE_MODEL, 3, {"learning_rate": "1e-3", "max_new_tokens": "40"}, (4, 1)),
+    "SmolLM2": Case(lambda _: DEFAULT_TEXT_BASE_MODEL, 3, {"learning_rate": "1e-3", "max_new_tokens": "40"}, (12, 2)),
 }
 
 
