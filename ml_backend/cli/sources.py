@@ -202,8 +202,16 @@ def _proposal_lines(result: Mapping[str, Any]) -> "Iterator[str | Table]":
 
 
 def _proposal_row(each: dict[str, Any]) -> tuple[object, ...]:
-    targets = _cut(str(each["targets"]), TEXT_CHARACTERS)
+    targets = _cut("; ".join(f"{name}: {_shown(target)}" for name, target in each["targets"].items()), TEXT_CHARACTERS)
     return each["task_id"], f"{each['confidence']:.0%}", targets, listed(each["by"])
+
+
+def _shown(target: Any) -> str:
+    """Return an answer as text: a label, labels, or the labels of marked pieces with where they are."""
+    if isinstance(target, str):
+        return target
+    pieces = (f"{each['label']} {each['start']}-{each['end']}" if isinstance(each, dict) else each for each in target)
+    return ", ".join(pieces)
 
 
 def _interval(precision: list[float | None] | None) -> str | None:

@@ -15,6 +15,7 @@ FITTED_ROWS = 20_000
 """Texts that the centres are found on, drawn at random; all others join the nearest centre."""
 ROWS_AT_ONCE = 4096
 ROUNDS = 20
+MOST_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +64,7 @@ class Clusters:
         middles[self.members[order]] = order  # of several, the last one stays
         return middles
 
-    def telling_words(self, texts: Sequence[str], most: int = 3) -> dict[int, tuple[str, ...]]:
+    def telling_words(self, texts: Sequence[str], others: Sequence[str] = ()) -> dict[int, tuple[str, ...]]:
         """Return the words by which each cluster differs most from all other texts, by cluster.
 
         Words are ranked by the log-odds of occurring in a text, divided by its standard error (Monroe et al. 2008, with
@@ -71,12 +72,13 @@ class Clusters:
 
         Args:
             texts: the clustered ones, N of them.
+            others: further texts that the clusters are to differ from; a single cluster differs from nothing else.
         """
         members = self.members.tolist()
         inside: dict[int, Counter[str]] = {number: Counter() for number in sorted(set(members))}
         for text, number in zip(texts, members, strict=True):
-            inside[number].update({word for word in words(text) if len(word) > 2 or not word.isascii()})
-        every = Counter[str]()
+            inside[number].update(_telling(text))
+        every = Counter(word for text in others for word in _telling(text))
         for counter in inside.values():
             every.update(counter)
         sizes = Counter(members)
@@ -84,13 +86,17 @@ class Clusters:
         for number, counter in inside.items():
             own = np.array(list(counter.values()), dtype=np.float64)
             other = np.array([every[word] for word in counter]) - own
-            counts = np.stack([own, sizes[number] - own, other, len(texts) - sizes[number] - other]) + 0.5
+            counts = np.stack([own, sizes[number] - own, other, len(texts) + len(others) - sizes[number] - other]) + 0.5
             evidence = (np.log(counts[0] / counts[1]) - np.log(counts[2] / counts[3])) / np.sqrt(
                 (1 / counts).sum(axis=0)
             )
             order = sorted(zip(-evidence, counter, strict=True))
-            names[number] = tuple(word for _, word in order[:most])
+            names[number] = tuple(word for _, word in order[:MOST_WORDS])
         return names
+
+
+def _telling(text: str) -> set[str]:
+    return {word for word in words(text) if len(word) > 2 or not word.isascii()}
 
 
 def nearest(features: Floats2d, centres: Floats2d) -> tuple[Ints, Floats]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...atomic_files import atomic_text
 from ...domain.example import Row, first_rows
+from ...domain.field_texts import readable_text
 from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...domain.snapshot import Snapshot, Split
@@ -155,10 +156,13 @@ class _Reporter:
             "annotators": self._annotators(costs["by_annotator"]),
             "flags": [asdict(each) for each in precision_table(services, project)] if project else [],
             "strategies": self._strategies(frozen[0]) if frozen else [],
-            "unfit": unfit_to_json(services, project) if project else None,
+            "unfit": unfit_to_json(services, project, self._learned_texts()) if project else None,
             "warnings": list(self.snapshot.manifest.warnings),
         }
         return body | {"advice": advice(body)}
+
+    def _learned_texts(self) -> list[str]:
+        return [readable_text(row.text) for row, split in self.rows if not split.is_held_out]
 
     def _live(self, project: Project) -> dict[str, Any]:
         self.report(Progress(0.1, "comparing", "what versions answer to blind tasks"))

@@ -25,10 +25,13 @@ LEAST_TEXTS = 5
 EXAMPLES, TEXT_CHARACTERS = 2, 300
 
 
-def unfit_to_json(services: Services, project: Project) -> dict[str, Any]:
+def unfit_to_json(services: Services, project: Project, labeled_texts: Sequence[str]) -> dict[str, Any]:
     """Return how many texts were compared and fit none of the labels, week by week, and the groups of those that wait.
 
     A group has its most telling words, its size, the texts in its middle and all its tasks; the largest come first.
+
+    Args:
+        labeled_texts: what a group's words have to tell it from, besides the other groups.
 
     Raises:
         StudioError: Label Studio does not answer.
@@ -46,7 +49,7 @@ def unfit_to_json(services: Services, project: Project) -> dict[str, Any]:
         "expected_share": UNFIT_SHARE,
         "waiting": len(tasks),
         "weeks": _weeks(first),
-        "groups": _groups(services, project, tasks) if len(tasks) >= LEAST_TEXTS else [],
+        "groups": _groups(services, project, tasks, labeled_texts) if len(tasks) >= LEAST_TEXTS else [],
     }
 
 
@@ -62,7 +65,9 @@ def _monday(moment: datetime) -> str:
     return (moment.date() - timedelta(days=moment.weekday())).isoformat()
 
 
-def _groups(services: Services, project: Project, tasks: Sequence[Task]) -> list[dict[str, Any]]:
+def _groups(
+    services: Services, project: Project, tasks: Sequence[Task], labeled_texts: Sequence[str]
+) -> list[dict[str, Any]]:
     from ...selection.clusters import Clusters
     from ...serving.cold_start import shared_encoder
 
@@ -72,7 +77,7 @@ def _groups(services: Services, project: Project, tasks: Sequence[Task]) -> list
     count = min(MOST_GROUPS, -(-len(texts) // TEXTS_PER_GROUP))
     clusters = Clusters.of(features, count, np.random.default_rng(options.seed))
     groups = []
-    for number, words in clusters.telling_words(texts).items():
+    for number, words in clusters.telling_words(texts, labeled_texts).items():
         members = np.flatnonzero(clusters.members == number)
         members = members[np.argsort(-clusters.closeness[members], kind="stable")]
         if len(members) >= LEAST_TEXTS:

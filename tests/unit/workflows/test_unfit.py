@@ -56,7 +56,7 @@ def test_the_report_counts_by_week_and_groups_what_waits(tmp_path: Path, base_mo
     services.studio.submit_annotation(2, {"result": [], "was_cancelled": True})
     services.studio.remove_task(3)
 
-    found = unfit_to_json(services, project)
+    found = unfit_to_json(services, project, [])
 
     assert (found["looked_at"], found["waiting"]) == (30, 26)
     assert found["weeks"] == [
