@@ -7,7 +7,8 @@ Models: Banking77 on its own files; the same without 20 random classes, whose te
 certificate takes rows. A tenth of the rows to train on is the
 validation split. All are tuned with LoRA. An answer of NLU++ is the whole set of labels, and wrong where any differs;
 beside that it is measured by its share of wrong labels, 1 - |both| / |either|, which is a loss between 0 and 1.
-Confidences and losses stay in the folder, so that the rest can be run again without training.
+Confidences and losses stay in the folder, so that the rest can be run again without training. As in the product, no
+answer to a text that fits no label is accepted, and the error is what a project's first try may spend.
 
 The test rows are divided at random into two halves, 1,000 times: on one a threshold is certified, and the other is the
 stream of texts to come, whose accepted answers cost more than the limit or do not. Halves of one set depend on each
@@ -33,15 +34,21 @@ import numpy as np
 from benchmarks.multilabel import target_of
 from benchmarks.support.texts import read_pairs
 from benchmarks.support.trained import labeled, trained
-from benchmarks.unfit_texts import read_draw
+from benchmarks.unfit_texts import likeness, novelty_of, read_draw
+from ml_backend.domain.acceptance import KeptCertificate
 from ml_backend.domain.example import Target
+from ml_backend.domain.fit import UNFIT_SHARE, fits_no_label
 from ml_backend.domain.model import Method
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.rows.data import TrainingData
 from ml_backend.measuring.certificates import Certificate, e_values, missing_rows
+from ml_backend.measuring.error_budget import error_share
 
 LIMITS = (0.01, 0.02, 0.05)
-DELTA = 0.05
+DELTA = error_share(0)
+"""The error of a project's first try."""
+NEVER = -np.inf
+"""Stands for the confidence in an answer that is not accepted, whatever the threshold."""
 SPLITS = ("validation", "test")
 TOPICS = ("top_up", "transfer", "card", "cash", "exchange")
 VALIDATION_SHARE = 0.1
@@ -89,9 +96,12 @@ class Task:
         arrays = {}
         with trained(data, TrainingSettings(method=Method.LORA, seed=1)) as (_, predictor):
             for name, asked in (("validation", rows[:cut]), ("test", self.test)):
-                answers = [found["control"] for found in predictor.predict([text for text, _ in asked]) if found]
+                texts = [text for text, _ in asked]
+                answers = [found["control"] for found in predictor.predict_with_fit(texts) if found]
                 pairs = [(answer.target, target) for answer, (_, target) in zip(answers, asked, strict=True)]
-                arrays[f"{name}_scores"] = np.array([answer.score for answer in answers])
+                arrays[f"{name}_scores"] = np.array(
+                    [NEVER if fits_no_label(answer.fit) else answer.score for answer in answers]
+                )
                 arrays[f"{name}_losses"] = np.array([answer != target for answer, target in pairs], dtype=np.bool_)
                 arrays[f"{name}_answers"] = np.array([str(answer) for answer, _ in pairs])
                 if self.head == "sigmoid":
@@ -118,6 +128,11 @@ class Answers:
         """These rows."""
         return Answers(self.scores[rows], self.losses[rows])
 
+    @property
+    def fitting(self) -> "Answers":
+        """The answers that could be accepted: those to texts that fit a label."""
+        return self.take(np.flatnonzero(self.scores > NEVER))
+
     def above(self, threshold: float) -> np.ndarray:
         """The losses of the answers from a confidence on."""
         return self.losses[self.scores >= threshold]
@@ -129,7 +144,7 @@ Rule = Callable[[Answers, Answers, float], float | None]
 
 def certified(validation: Answers, blind: Answers, limit: float) -> float | None:
     """The threshold that is certified."""
-    found = Certificate.of(validation.pair, blind.pair, limit=limit, delta=DELTA)
+    found = Certificate.of(validation.fitting.pair, blind.fitting.pair, limit=limit, delta=DELTA)
     return found.threshold if found else None
 
 
@@ -155,7 +170,7 @@ def published(
 
 def _thresholds(validation: Answers) -> list[float]:
     """Confidences from which on 5%, 10% and so on of validation rows are accepted."""
-    return np.quantile(validation.scores, 1 - np.arange(1, GRID + 1) / GRID).tolist()
+    return np.quantile(validation.fitting.scores, 1 - np.arange(1, GRID + 1) / GRID).tolist()
 
 
 def hoeffding(losses: np.ndarray, limit: float) -> float:
@@ -216,7 +231,7 @@ def compare_rules(name: str, validation: Answers, test: Answers, count: int) -> 
             shares = f"{np.mean(covered):.1%}, {np.median(covered):.1%}"
             broken = f"{np.mean(exceeded):.1%} | {np.mean(by_all):.1%}"
             print(f"| {limit:.0%} | {rule_name} | {broken} | {shares} | {nothing:.1%} |", flush=True)
-        plan = missing_rows(validation.pair, rows=len(test) // 2, limit=limit, delta=DELTA)
+        plan = missing_rows(validation.fitting.pair, rows=len(test.fitting) // 2, limit=limit, delta=DELTA)
         print(f"| | forecast | | | {'never' if plan is None else f'{plan[1]:.0%} with {plan[0]} more rows'} | |")
 
 
@@ -235,12 +250,16 @@ def compare_labels(arrays: dict[str, np.ndarray], count: int) -> None:
         rows = random_rows.permutation(len(test))
         blind, stream = rows[: len(rows) // 2], rows[len(rows) // 2 :]
         labels = topics["validation"], topics["test"][blind]
+        fitting = [
+            named[each.scores > NEVER].tolist()
+            for named, each in zip(labels, (validation, test.take(blind)), strict=True)
+        ]
         for limit in LIMITS:
             pooled = certified(validation, test.take(blind), limit)
             by_label = Certificate.by_label(
-                validation.pair,
-                test.take(blind).pair,
-                (labels[0].tolist(), labels[1].tolist()),
+                validation.fitting.pair,
+                test.take(blind).fitting.pair,
+                (fitting[0], fitting[1]),
                 limit=limit,
                 delta=DELTA,
             )
@@ -306,7 +325,10 @@ def unseen_classes(data: Path, folder: Path) -> tuple[Answers, Answers, Answers]
     """Answers to validation rows, to test rows of classes that a model knows, and to test rows of others."""
     arrays = read_draw(data, folder, 1)
     losses = {split: arrays[f"{split}_answers"] != arrays[f"{split}_labels"] for split in SPLITS}
-    validation, test = (Answers(arrays[f"{split}_scores"], losses[split]) for split in SPLITS)
+    novelty = novelty_of(arrays)
+    fits = {split: novelty.p_values(likeness(arrays, split)) for split in SPLITS}
+    scores = {split: np.where(fits[split] <= UNFIT_SHARE, NEVER, arrays[f"{split}_scores"]) for split in SPLITS}
+    validation, test = (Answers(scores[split], losses[split]) for split in SPLITS)
     is_known = arrays["test_labels"] >= 0
     return validation, test.take(np.flatnonzero(is_known)), test.take(np.flatnonzero(~is_known))
 
@@ -354,7 +376,7 @@ def watch(name: str, validation: Answers, test: Answers, unseen: Answers, runs: 
 
 def _lapse(losses: np.ndarray, limit: float) -> int | None:
     """The number of audited answers after which a certificate is revoked."""
-    reached = np.flatnonzero(e_values(losses, limit) >= 1 / DELTA)
+    reached = np.flatnonzero(e_values(losses, limit) >= KeptCertificate.ALARM)
     return int(reached[0]) + 1 if len(reached) else None
 
 

@@ -9,8 +9,8 @@ For each number of labels per class, drawn at random from the training file, a r
 model learns from these labels and the names of classes, and once more from all other training texts that the rationales
 answer as well, each with a weight. The score is macro-F1 on the official test file, beside the present cold start: it
 compares texts with the names of classes. A rationale is worth as many labels as the regression without them takes to
-score as high, less those that were given, divided by the number of rationales. The weight was chosen on a part of the
-training file.
+score as high, less those that were given, divided by the number of rationales. Its 95% interval comes from drawing the
+seeds and the test texts anew, with replacement. The weight was chosen on a part of the training file.
 
 Label models, with their accuracy on the training texts that they answer: a majority; sources by their precision on the
 labeled rows; the one of the package, to which agreement adds; and the EM of Dawid and Skene 1979 over which sources
@@ -53,6 +53,7 @@ C, ITERATIONS = 10.0, 300
 WEAK_WEIGHT = ProposedRows.WEIGHT
 FILES_PER_CLASS, FILES_UNLABELED, FILES_SEED = 5, 2000, 1
 ROUNDS, SMOOTHING = 20, (0.1, 5.0)
+SAVED_AT, RESAMPLES = 5, 500
 
 
 class Data:
@@ -80,8 +81,8 @@ class Data:
             raise SystemExit("\n".join(fault.sentence for fault in runner.faults))
         self.sources = len(runner.sources)
 
-    def score(self, rows: Floats2d, classes: Ints, weights: Floats) -> float:
-        """Macro-F1 on the test rows of a regression on these rows and the names of classes."""
+    def answers(self, rows: Floats2d, classes: Ints, weights: Floats) -> Ints:
+        """Answers to the test rows of a regression on these rows and the names of classes."""
         head = fit_regression(
             np.concatenate([rows, self.names]),
             np.concatenate([classes, np.arange(len(self.labels))]),
@@ -90,7 +91,7 @@ class Data:
             c=C,
             max_iterations=ITERATIONS,
         )
-        return self.f1(head.logits(self.test).argmax(axis=1))
+        return np.asarray(head.logits(self.test).argmax(axis=1), dtype=np.int64)
 
     def f1(self, answers: Ints) -> float:
         """Macro-F1 of answers to the test rows."""
@@ -204,53 +205,78 @@ def main() -> None:
 
 def measure(data: Data, levels: Sequence[int], seeds: Sequence[int], weak_weight: float) -> None:
     """Print a line per number of labels, and what a rationale is worth."""
-    means: dict[int, dict[str, float]] = {}
+    curves: dict[int, tuple[list[Ints], list[Ints]]] = {}
     models = "majority | precision | package | Dawid-Skene"
     print(f"| labels per class | labels alone | {models} | least gain | right: {models} |")
     print(f"|{' --- |' * 11}")
     for per_class in levels:
-        scores: dict[str, list[float]] = {}
+        answers: dict[str, list[Ints]] = {}
         right: dict[str, list[float]] = {}
         for seed in seeds if per_class else seeds[:1]:
             labeled = drawn(data.train_classes, per_class, seed)
             own, classes = data.train[labeled], data.train_classes[labeled]
-            scores.setdefault("alone", []).append(data.score(own, classes, np.ones(len(labeled))))
-            for name, (rows, answers, confidences) in labels_by_votes(data, labeled).items():
-                right.setdefault(name, []).append(float((answers == data.train_classes[rows]).mean()))
-                scores.setdefault(name, []).append(
-                    data.score(
+            answers.setdefault("alone", []).append(data.answers(own, classes, np.ones(len(labeled))))
+            for name, (rows, voted, confidences) in labels_by_votes(data, labeled).items():
+                right.setdefault(name, []).append(float((voted == data.train_classes[rows]).mean()))
+                answers.setdefault(name, []).append(
+                    data.answers(
                         np.concatenate([own, data.train[rows]]),
-                        np.concatenate([classes, answers]),
+                        np.concatenate([classes, voted]),
                         np.concatenate([np.ones(len(labeled)), weak_weight * confidences]),
                     )
                 )
-        mean = {name: statistics.mean(values) for name, values in scores.items()}
-        means[per_class] = mean
+        curves[per_class] = answers["alone"], answers["package"]
+        scores = {name: [data.f1(each) for each in of_seeds] for name, of_seeds in answers.items()}
         worst = min(b - a for a, b in zip(scores["alone"], scores["package"], strict=True))
         accuracies = " | ".join(f"{statistics.mean(values):.4f}" for values in right.values())
-        shown = " | ".join(f"{value:.4f}" for value in mean.values())
+        shown = " | ".join(f"{statistics.mean(values):.4f}" for values in scores.values())
         print(f"| {per_class} | {shown} | {worst:+.4f} | {accuracies} |", flush=True)
-    _print_worth(data, means)
+    _print_worth(data, curves)
 
 
-def _print_worth(data: Data, means: dict[int, dict[str, float]]) -> None:
-    """Print how many labels each level with rationales is worth, by the curve without them."""
-    levels = sorted(means)
-    curve = np.maximum.accumulate([means[level]["alone"] for level in levels])
-    for level in levels:
-        score = means[level]["package"]
-        is_beyond = " or more" if score > curve[-1] else ""
-        equal = float(np.interp(score, curve, levels))
-        worth = (equal - level) * len(data.labels) / data.sources
-        print(
-            f"{level} labels per class with rationales equal {equal:.1f}{is_beyond}: {worth:.1f} labels per rationale"
-        )
-    target = means[5]["alone"] if 5 in means else None
-    if target is not None:
-        with_rationales = np.maximum.accumulate([means[level]["package"] for level in levels])
-        needed = float(np.interp(target, with_rationales, levels)) if target > with_rationales[0] else 0.0
-        saved = (5 - needed) * len(data.labels) / data.sources
-        print(f"5 labels per class alone equal {needed:.2f} with rationales: {saved:.1f} labels saved per rationale")
+def _print_worth(data: Data, curves: dict[int, tuple[list[Ints], list[Ints]]]) -> None:
+    """Print how many labels each level with rationales is worth, by the curve without them, and the labels saved."""
+    levels = sorted(curves)
+    everything = np.arange(len(data.test_classes))
+    alone, with_rationales = (
+        np.array([np.mean([data.f1(each) for each in curves[level][way]]) for level in levels]) for way in (0, 1)
+    )
+    worths, saved = _worth(data, levels, alone, with_rationales)
+    rng = np.random.default_rng(1)
+    drawn_worths, drawn_saved = [], []
+    for _ in range(RESAMPLES):
+        texts = rng.choice(everything, len(everything))
+        again = (np.array([_resampled(data, curves[level][way], texts, rng) for level in levels]) for way in (0, 1))
+        some_worths, some_saved = _worth(data, levels, *again)
+        drawn_worths.append(some_worths)
+        drawn_saved.append(some_saved)
+    lows, highs = np.quantile(np.array(drawn_worths), (0.025, 0.975), axis=0)
+    for level, worth, low, high in zip(levels, worths, lows, highs, strict=True):
+        print(f"{level} labels per class with rationales: {worth:.1f} ({low:.1f} to {high:.1f}) labels per rationale")
+    low, high = np.quantile(drawn_saved, (0.025, 0.975))
+    print(f"saved per rationale where {SAVED_AT} labels per class are enough: {saved:.1f} ({low:.1f} to {high:.1f})")
+    print(f"worth is counted up to the score of {levels[-1]} labels per class alone")
+
+
+def _resampled(data: Data, of_seeds: Sequence[Ints], texts: Ints, rng: np.random.Generator) -> float:
+    """Mean macro-F1 on drawn test texts, of drawn seeds."""
+    known, count = data.test_classes[texts], len(data.labels)
+    scores = []
+    for number in rng.choice(len(of_seeds), len(of_seeds)).tolist():
+        given = of_seeds[number][texts]
+        right = np.bincount(known[known == given], minlength=count)
+        together = np.bincount(known, minlength=count) + np.bincount(given, minlength=count)
+        scores.append(float(np.mean(2 * right / np.maximum(together, 1))))
+    return statistics.mean(scores)
+
+
+def _worth(data: Data, levels: Sequence[int], alone: Floats, with_rationales: Floats) -> tuple[Floats, float]:
+    """Return the labels that a rationale is worth at each level, and those that it saves at `SAVED_AT`."""
+    share = len(data.labels) / data.sources
+    curve = np.maximum.accumulate(alone)
+    worths = (np.interp(with_rationales, curve, levels) - levels) * share
+    needed = np.interp(np.interp(SAVED_AT, levels, curve), np.maximum.accumulate(with_rationales), levels)
+    return worths, float((SAVED_AT - needed) * share)
 
 
 if __name__ == "__main__":
