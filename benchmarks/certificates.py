@@ -4,9 +4,9 @@
 
 Models: Banking77 on its own files; the same without 20 random classes, whose texts are the shift (the first draw of
 `benchmarks.unfit_texts`, in the same folder); NLU++ banking, folds 0 to 9 to train on and 10 to 19 as the test, since a
-certificate takes rows. A tenth of the rows to train on is the
-validation split. All are tuned with LoRA. An answer of NLU++ is the whole set of labels, and wrong where any differs;
-beside that it is measured by its share of wrong labels, 1 - |both| / |either|, which is a loss between 0 and 1.
+certificate takes rows. A tenth of the rows to train on is the validation split. All are tuned with LoRA. An answer of
+NLU++ is the whole set of labels, and wrong where any differs; beside that it is measured by its share of wrong labels,
+1 - |both| / |either|, which is a loss between 0 and 1.
 Confidences and losses stay in the folder, so that the rest can be run again without training. As in the product, no
 answer to a text that fits no label is accepted, and the error is what a project's first try may spend.
 
@@ -46,9 +46,8 @@ from ml_backend.measuring.error_budget import error_share
 
 LIMITS = (0.01, 0.02, 0.05)
 DELTA = error_share(0)
-"""The error of a project's first try."""
 NEVER = -np.inf
-"""Stands for the confidence in an answer that is not accepted, whatever the threshold."""
+"""Stands for the confidence in an answer to a text that fits no label."""
 SPLITS = ("validation", "test")
 TOPICS = ("top_up", "transfer", "card", "cash", "exchange")
 VALIDATION_SHARE = 0.1
@@ -96,12 +95,11 @@ class Task:
         arrays = {}
         with trained(data, TrainingSettings(method=Method.LORA, seed=1)) as (_, predictor):
             for name, asked in (("validation", rows[:cut]), ("test", self.test)):
-                texts = [text for text, _ in asked]
-                answers = [found["control"] for found in predictor.predict_with_fit(texts) if found]
+                found = predictor.predict_with_fit([text for text, _ in asked])
+                answers = [answer["control"] for answer in found if answer]
                 pairs = [(answer.target, target) for answer, (_, target) in zip(answers, asked, strict=True)]
-                arrays[f"{name}_scores"] = np.array(
-                    [NEVER if fits_no_label(answer.fit) else answer.score for answer in answers]
-                )
+                scores = [NEVER if fits_no_label(answer.fit) else answer.score for answer in answers]
+                arrays[f"{name}_scores"] = np.array(scores)
                 arrays[f"{name}_losses"] = np.array([answer != target for answer, target in pairs], dtype=np.bool_)
                 arrays[f"{name}_answers"] = np.array([str(answer) for answer, _ in pairs])
                 if self.head == "sigmoid":
@@ -144,7 +142,7 @@ Rule = Callable[[Answers, Answers, float], float | None]
 
 def certified(validation: Answers, blind: Answers, limit: float) -> float | None:
     """The threshold that is certified."""
-    found = Certificate.of(validation.fitting.pair, blind.fitting.pair, limit=limit, delta=DELTA)
+    found = Certificate.of(validation.pair, blind.fitting.pair, limit=limit, delta=DELTA)
     return found.threshold if found else None
 
 
@@ -170,7 +168,7 @@ def published(
 
 def _thresholds(validation: Answers) -> list[float]:
     """Confidences from which on 5%, 10% and so on of validation rows are accepted."""
-    return np.quantile(validation.fitting.scores, 1 - np.arange(1, GRID + 1) / GRID).tolist()
+    return np.quantile(validation.scores, 1 - np.arange(1, GRID + 1) / GRID).tolist()
 
 
 def hoeffding(losses: np.ndarray, limit: float) -> float:
@@ -209,14 +207,7 @@ def halves(answers: Answers, count: int) -> Iterator[tuple[Answers, Answers]]:
 def compare_rules(name: str, validation: Answers, test: Answers, count: int) -> None:
     """Print how often each rule's accepted answers cost more than the limit, and what it accepts."""
     print(f"\n{name}: mean loss {test.losses.mean():.4f} on {len(test)} test rows, {len(validation)} validation rows")
-    columns = (
-        "limit",
-        "rule",
-        "exceeded in the other half",
-        "by all rows",
-        "covered: mean, median",
-        "nothing accepted",
-    )
+    columns = "limit", "rule", "exceeded in the other half", "by all rows", "covered: mean, median", "nothing accepted"
     print(f"| {' | '.join(columns)} |\n{'| --- ' * len(columns)}|")
     for limit in LIMITS:
         for rule_name, rule in RULES.items():
@@ -231,7 +222,7 @@ def compare_rules(name: str, validation: Answers, test: Answers, count: int) -> 
             shares = f"{np.mean(covered):.1%}, {np.median(covered):.1%}"
             broken = f"{np.mean(exceeded):.1%} | {np.mean(by_all):.1%}"
             print(f"| {limit:.0%} | {rule_name} | {broken} | {shares} | {nothing:.1%} |", flush=True)
-        plan = missing_rows(validation.fitting.pair, rows=len(test.fitting) // 2, limit=limit, delta=DELTA)
+        plan = missing_rows(validation.pair, rows=len(test.fitting) // 2, limit=limit, delta=DELTA)
         print(f"| | forecast | | | {'never' if plan is None else f'{plan[1]:.0%} with {plan[0]} more rows'} | |")
 
 
@@ -249,20 +240,12 @@ def compare_labels(arrays: dict[str, np.ndarray], count: int) -> None:
     for _ in range(count):
         rows = random_rows.permutation(len(test))
         blind, stream = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+        blind = blind[test.scores[blind] > NEVER]
         labels = topics["validation"], topics["test"][blind]
-        fitting = [
-            named[each.scores > NEVER].tolist()
-            for named, each in zip(labels, (validation, test.take(blind)), strict=True)
-        ]
         for limit in LIMITS:
             pooled = certified(validation, test.take(blind), limit)
-            by_label = Certificate.by_label(
-                validation.fitting.pair,
-                test.take(blind).fitting.pair,
-                (fitting[0], fitting[1]),
-                limit=limit,
-                delta=DELTA,
-            )
+            answered = labels[0].tolist(), labels[1].tolist()
+            by_label = Certificate.by_label(validation.pair, test.take(blind).pair, answered, limit=limit, delta=DELTA)
             ways = {
                 "one certificate": dict.fromkeys(names, pooled) if pooled is not None else {},
                 "by label": {name: each.threshold for name, each in by_label.items()},
@@ -330,7 +313,7 @@ def unseen_classes(data: Path, folder: Path) -> tuple[Answers, Answers, Answers]
     scores = {split: np.where(fits[split] <= UNFIT_SHARE, NEVER, arrays[f"{split}_scores"]) for split in SPLITS}
     validation, test = (Answers(scores[split], losses[split]) for split in SPLITS)
     is_known = arrays["test_labels"] >= 0
-    return validation, test.take(np.flatnonzero(is_known)), test.take(np.flatnonzero(~is_known))
+    return validation.fitting, test.take(np.flatnonzero(is_known)), test.take(np.flatnonzero(~is_known))
 
 
 def watch(name: str, validation: Answers, test: Answers, unseen: Answers, runs: int) -> None:
@@ -399,6 +382,8 @@ def main() -> None:
         if not file.exists():
             np.savez(file, **task.answer())
         arrays = dict(np.load(file))
+        fitting = arrays["validation_scores"] > NEVER
+        arrays |= {key: array[fitting] for key, array in arrays.items() if key.startswith("validation_")}
         for losses in ("losses", "shares"):
             if f"test_{losses}" in arrays:
                 rows = (Answers(arrays[f"{split}_scores"], arrays[f"{split}_{losses}"]) for split in SPLITS)

@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks.support.texts import read_pairs
 from ml_backend.measuring import drift
 from ml_backend.measuring.drift import LEVEL, TESTS, Change, of_errors, of_labels, of_texts, p_values
-from ml_backend.measuring.novelty import Novelty
+from ml_backend.measuring.novelty import Novelty, gaps_between
 from ml_backend.models.text.torch_encoder import TextEncoder
 
 HELD_OUT, TRAIN, VALIDATION, USED = 20, 2000, 250, 5500
@@ -71,7 +71,8 @@ def read(data: Path) -> Texts:
     model = LogisticRegression(C=30, max_iter=300).fit(vectors[learned], labels[learned])
     codes = np.unique(labels[learned], return_inverse=True)[1]
     told = np.concatenate([vectors, model.decision_function(vectors).max(axis=1, keepdims=True)], axis=1)
-    fits = Novelty(vectors[learned], codes, told[scaling]).p_values(told)
+    rows = vectors[learned]
+    fits = Novelty(rows, codes, gaps_between(rows), told[scaling]).p_values(told)
     is_unseen = np.isin(labels, sorted(unseen))
     left = np.arange(len(labels)) >= TRAIN + VALIDATION
     answers = model.predict(vectors)

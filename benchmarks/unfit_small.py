@@ -97,7 +97,7 @@ def measure(draw: Draw, method: Method, seed: int) -> tuple[float, float, float]
     with trained(data, TrainingSettings(method=method, seed=seed)) as (outcome, _):
         bundle = read_bundle(outcome.bundle)
         known, model = bundle.known_texts(0), TextClassifier.load(bundle, 0)
-        novelty = Novelty(known.vectors, known.codes, known.held_out)
+        novelty = Novelty(known.vectors, known.codes, known.gaps, known.held_out)
         _, likeness = model.answers_and_likeness([*draw.unfit, *(text for text, _ in draw.test)])
     is_unfit = np.arange(len(likeness)) < len(draw.unfit)
     said = novelty.p_values(likeness) <= UNFIT_SHARE

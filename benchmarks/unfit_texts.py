@@ -30,7 +30,7 @@ from ml_backend.domain.model import Method
 from ml_backend.learning.classification.regression import fit_regression
 from ml_backend.learning.classification.settings import Hyperparameters, TrainingSettings
 from ml_backend.learning.rows.data import TrainingData
-from ml_backend.measuring.novelty import Novelty
+from ml_backend.measuring.novelty import Novelty, gaps_between
 from ml_backend.models.bundle.bundle import read_bundle
 from ml_backend.models.text.classifier import TextClassifier
 from ml_backend.models.text.torch_encoder import TextEncoder
@@ -117,7 +117,8 @@ def likeness(arrays: Arrays, split: str) -> np.ndarray:
 
 def novelty_of(arrays: Arrays) -> Novelty:
     """The score of the package, by the train and validation rows of a draw."""
-    return Novelty(arrays["train_tuned"], arrays["train_labels"], likeness(arrays, "validation"))
+    rows = arrays["train_tuned"]
+    return Novelty(rows, arrays["train_labels"], gaps_between(rows), likeness(arrays, "validation"))
 
 
 def regression_of(arrays: Arrays) -> Arrays:

@@ -46,4 +46,4 @@ class FittingClassifier:
             return None
         from ..measuring.novelty import Novelty
 
-        return Novelty(known.vectors, known.codes, known.held_out)
+        return Novelty(known.vectors, known.codes, known.gaps, known.held_out)

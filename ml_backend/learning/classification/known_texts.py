@@ -9,6 +9,7 @@ from ...arrays import Floats2d, Ints
 from ...batches import in_batches
 from ...domain.fit import LEAST_HELD_OUT
 from ...domain.progress import Progress
+from ...measuring.novelty import gaps_between
 from ...models.base.base_model import load_backbone
 from ...models.bundle.bundle import TrainedPart
 from ...models.bundle.known_texts import KnownTexts
@@ -51,7 +52,7 @@ def add_known_texts(
         known = _with_vectors(part, training, best, encoder, context)
     else:
         held_out = decoder.likeness(NO_VECTORS, best.validation_logits, validation.tokenised)
-        known = None if held_out is None else KnownTexts(NO_VECTORS, np.zeros(0, dtype=np.int64), held_out)
+        known = None if held_out is None else KnownTexts(NO_VECTORS, np.zeros(0, dtype=np.int64), np.zeros(0), held_out)
     if known is not None:
         known.write(part.folder)
 
@@ -82,7 +83,9 @@ def _with_vectors(
         features = training.features[HeadTraining.VALIDATION]
     kept = codes[chosen[: len(vectors)]]
     held_out = decoder.likeness(features, decoder.logits(best.head, features, validation), validation)
-    return KnownTexts(vectors, kept, held_out) if held_out is not None and np.ptp(kept) else None
+    if held_out is None or not np.ptp(kept):
+        return None
+    return KnownTexts(vectors, kept, gaps_between(vectors), held_out)
 
 
 def spread_over_labels(codes: Ints, rng: np.random.Generator) -> Ints:

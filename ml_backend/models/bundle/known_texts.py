@@ -1,6 +1,6 @@
 """Texts with labels, as far as a part keeps them to compare others with: `known_texts.safetensors`.
 
-It holds `vectors` (N, D) and `held_out` (V, D + 1) in half precision, and `codes` (N,).
+It holds `vectors` (N, D), `gaps` (N,) and `held_out` (V, D + 1) in half precision, and `codes` (N,).
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...arrays import Floats2d, Ints
+from ...arrays import Floats, Floats2d, Ints
 from ...errors import BundleError
 
 __all__ = ["KnownTexts"]
@@ -25,11 +25,13 @@ class KnownTexts:
     Attributes:
         vectors: of train rows, shape (N, D); D is 0 where greatest logits alone tell how well texts fit.
         codes: a number for the label of each of them, shape (N,).
+        gaps: how far the nearest others are from each of them, see `measuring.novelty`, shape (N,).
         held_out: of rows that it was not trained on, vectors and greatest logits, shape (V, D + 1).
     """
 
     vectors: Floats2d
     codes: Ints
+    gaps: Floats
     held_out: Floats2d
 
     def write(self, folder: Path) -> None:
@@ -39,13 +41,14 @@ class KnownTexts:
         tensors: dict[str, npt.NDArray[Any]] = {
             "vectors": self.vectors.astype(np.float16),
             "codes": self.codes.astype(np.int32),
+            "gaps": self.gaps.astype(np.float16),
             "held_out": self.held_out.astype(np.float16),
         }
         save_file(tensors, folder / FILE_NAME)
 
     @classmethod
     def read(cls, folder: Path) -> "KnownTexts | None":
-        """Read the vectors in a part's folder; None where it keeps none.
+        """Read the vectors in a part's folder; None where it keeps none, or no gaps, as versions from before have none.
 
         Raises:
             BundleError: they cannot be read.
@@ -58,13 +61,19 @@ class KnownTexts:
             return None
         try:
             tensors = load_file(file)
-            vectors, codes, held_out = tensors["vectors"], tensors["codes"], tensors["held_out"]
+            if "gaps" not in tensors and "vectors" in tensors:
+                return None
+            vectors, codes, gaps, held_out = (tensors[name] for name in ("vectors", "codes", "gaps", "held_out"))
         except (SafetensorError, KeyError, OSError) as error:
             raise BundleError(f"{file} does not hold vectors of known texts: {error}; train again") from error
         wanted = (len(held_out), vectors.shape[-1] + 1)
-        if vectors.ndim != 2 or codes.shape != vectors.shape[:1] or held_out.shape != wanted:
+        of_rows = vectors.shape[:1]
+        if vectors.ndim != 2 or codes.shape != of_rows or gaps.shape != of_rows or held_out.shape != wanted:
             raise BundleError(
-                f"{file} holds vectors {vectors.shape}, codes {codes.shape} and held-out rows {held_out.shape}; wanted "
-                "a code per vector, and one number more per held-out row; train again"
+                f"{file} holds vectors {vectors.shape}, codes {codes.shape}, gaps {gaps.shape} and held-out rows "
+                f"{held_out.shape}; wanted a code and a gap per vector, and one number more per held-out row; train "
+                "again"
             )
-        return cls(vectors.astype(np.float32), codes.astype(np.int64), held_out.astype(np.float32))
+        return cls(
+            vectors.astype(np.float32), codes.astype(np.int64), gaps.astype(np.float64), held_out.astype(np.float32)
+        )

@@ -69,7 +69,7 @@ def test_a_part_without_adapter_and_weights_says_so(bundle: Bundle) -> None:
 
 def test_known_texts_come_back_in_half_precision_and_damaged_ones_are_refused(bundle: Bundle, tmp_path: Path) -> None:
     vectors = np.random.default_rng(1).normal(size=(9, 4)).astype(np.float32)
-    known = KnownTexts(vectors[:6, :3], np.arange(6), vectors[6:])
+    known = KnownTexts(vectors[:6, :3], np.arange(6), np.linspace(0.1, 0.6, 6), vectors[6:])
     known.write(tmp_path)
 
     again = KnownTexts.read(tmp_path)
@@ -77,9 +77,10 @@ def test_known_texts_come_back_in_half_precision_and_damaged_ones_are_refused(bu
     assert bundle.known_texts(0) is None
     assert again is not None
     np.testing.assert_array_equal(again.codes, known.codes)
-    for name in ("vectors", "held_out"):
+    for name in ("vectors", "gaps", "held_out"):
         np.testing.assert_allclose(getattr(again, name), getattr(known, name), rtol=1e-3)
-    for wrong in (replace(known, codes=np.arange(5)), replace(known, held_out=vectors[:, :3])):
+    wrong_parts = ({"codes": np.arange(5)}, {"gaps": np.ones(7)}, {"held_out": vectors[:, :3]})
+    for wrong in (replace(known, **part) for part in wrong_parts):
         wrong.write(tmp_path)
         with pytest.raises(BundleError, match=r"holds vectors \(6, 3\), codes"):
             KnownTexts.read(tmp_path)
