@@ -15,7 +15,7 @@ from .slices import comparison_table
 
 if TYPE_CHECKING:
     from ..domain.job import Job
-    from ..domain.model import GateDecision
+    from ..domain.model import GateDecision, ModelVersion
     from ..workflows.services import Services
     from ..workflows.training.side_by_side import SideBySide
 
@@ -43,21 +43,22 @@ def list_models(project: OptionalProject = None, as_json: AsJson = False) -> Non
             version.name,
             "champion" if version.is_champion else "challenger" if version.is_challenger else "",
             version.method,
+            version.learned_from,
             version.snapshot_id,
             _figure(version.metrics.get("score")),
             f"{version.created_at:%Y-%m-%d %H:%M}",
         )
         for version in versions
     ]
-    columns = ("version", "", "method", "snapshot", "validation score", "made (UTC)")
-    emit(versions, as_json=as_json, lines=[table(columns, rows)])
+    columns = ("version", "", "method", "learned from", "snapshot", "validation score", "made (UTC)")
+    emit(list(map(_facts, versions)), as_json=as_json, lines=[table(columns, rows)])
 
 
 @_models.command()
 def show(version: Version, as_json: AsJson = False) -> None:
     """Show everything about a version."""
-    model = open_services().versions.get(version)
-    emit(model, as_json=as_json, lines=[table(("", ""), [(name, str(value)) for name, value in asdict(model).items()])])
+    facts = _facts(open_services().versions.get(version))
+    emit(facts, as_json=as_json, lines=[table(("", ""), [(name, str(value)) for name, value in facts.items()])])
 
 
 @_models.command()
@@ -130,6 +131,10 @@ def show_log(project: OptionalProject = None, as_json: AsJson = False) -> None:
     ]
     columns = ("when (UTC)", "", "version", "served before", "by", "why")
     emit(entries, as_json=as_json, lines=[table(columns, rows)])
+
+
+def _facts(version: "ModelVersion") -> dict[str, Any]:
+    return {**asdict(version), "learned_from": version.learned_from}
 
 
 def _run_promotion(

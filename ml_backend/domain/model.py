@@ -12,6 +12,7 @@ __all__ = [
     "GREATEST_SEED",
     "LIFETIME_ERROR",
     "GateDecision",
+    "LearnedFrom",
     "Method",
     "ModelVersion",
     "Promotion",
@@ -64,6 +65,14 @@ class WeakRows(StrEnum):
     AUTO = "auto"
 
 
+class LearnedFrom(StrEnum):
+    """The origins of the rows that a version has learned from: labels that people gave, or label sources."""
+
+    LABELS = "labels"
+    BOTH = "labels and label sources"
+    SOURCES = "label sources alone"
+
+
 @dataclass(frozen=True, slots=True)
 class ScoredTarget:
     """A model's answer to one control for one text.
@@ -88,7 +97,8 @@ class ModelVersion:
     Attributes:
         path: its serving bundle, on this machine.
         run_id: the tracking run that made it.
-        metrics: measured when it was made.
+        metrics: measured when it was made, with `train_rows` that people labeled and `weak_rows` that label sources
+            proposed.
         digest: sha256 of the bundle's manifest; None for versions made before it was recorded.
         is_champion: it serves.
         is_challenger: it is the newest of its project.
@@ -107,6 +117,17 @@ class ModelVersion:
     digest: str | None = None
     is_champion: bool = False
     is_challenger: bool = False
+
+    @property
+    def learned_from(self) -> LearnedFrom:
+        """Whose answers it learned, over all controls."""
+
+        def rows(name: str) -> float:
+            return sum(value for key, value in self.metrics.items() if key.rpartition(".")[2] == name)
+
+        if not rows("weak_rows"):
+            return LearnedFrom.LABELS
+        return LearnedFrom.BOTH if rows("train_rows") else LearnedFrom.SOURCES
 
     @staticmethod
     def name_of(project_key: str, number: int) -> str:

@@ -179,7 +179,7 @@ def verify_bundle(path: Path, outcomes: Sequence[PartOutcome]) -> None:
 
 def _shares(parts: Sequence[TrainingData]) -> list[tuple[float, float]]:
     """Fractions of the progress at which each part begins and ends, by its rows."""
-    ends = np.cumsum([len(data.train) for data in parts]) / sum(len(data.train) for data in parts)
+    ends = np.cumsum([len(data.leading) for data in parts]) / sum(len(data.leading) for data in parts)
     marks = [WORK_STARTS, *(WORK_STARTS + ends * (WORK_ENDS - WORK_STARTS)).tolist()]
     return list(pairwise(marks))
 

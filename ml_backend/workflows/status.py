@@ -8,7 +8,7 @@ from ..domain.acceptance import KeptCertificate
 from ..domain.drift import DriftAlarm
 from ..domain.example import PrelabelOutcome
 from ..domain.job import Job
-from ..domain.model import GateDecision, Promotion
+from ..domain.model import GateDecision, LearnedFrom, Promotion
 from ..domain.project import Project
 from .connecting.config_history import changes_since_training
 from .connecting.projects import announced_version
@@ -37,6 +37,7 @@ class ProjectStatus:
         accepted: answers that it accepted and nobody took back.
         looked_at: unlabeled texts that were compared with labeled ones, ever.
         unfit: those of them that fit no label and got none since.
+        learned_from: what taught the version that serves, where that was no label of a person; empty otherwise.
         config_changes: of the label config since the serving version was trained, in sentences.
     """
 
@@ -55,6 +56,7 @@ class ProjectStatus:
     accepted: int = 0
     looked_at: int = 0
     unfit: int = 0
+    learned_from: str = ""
     config_changes: tuple[str, ...] = ()
 
     @classmethod
@@ -63,6 +65,8 @@ class ProjectStatus:
         database = services.database
         tries = database.certificates.all(project.id)
         serving = announced_version(services, project)
+        champion = services.versions.champion(project.ref.key)
+        is_by_sources = champion is not None and champion.learned_from is LearnedFrom.SOURCES
         certificate = next((each for each in tries if each.is_certified), None)
         unfit = {each.task_id for each in database.fits.unfit(project.id)}
         return cls(
@@ -81,5 +85,6 @@ class ProjectStatus:
             accepted=database.acceptances.count(certificate.id) if certificate else 0,
             looked_at=database.fits.count(project.id),
             unfit=len(unfit - database.events.labeled(project.id, unfit)),
+            learned_from=LearnedFrom.SOURCES if is_by_sources else "",
             config_changes=changes_since_training(services, project),
         )

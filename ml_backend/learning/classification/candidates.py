@@ -85,7 +85,7 @@ class HeadTraining:
         self, encoder: TextEncoder, data: TrainingData, settings: TrainingSettings, context: PartContext
     ) -> None:
         self.objective: Objective = Objective.of(data.head, data.labels)
-        self.objective.prepare(encoder, data.train)
+        self.objective.prepare(encoder, data.leading)
         beside = len(data.learned(settings.description_weight)) - len(data.train)
         self.settings, self._context = settings, context
         self._trainer = Trainer.for_rows(encoder, self.objective, settings, len(data.train) + beside)
@@ -145,7 +145,8 @@ class HeadTraining:
             choice = self._settled(HeldOut(self.rows.validation, logits), features)
             return (tuned if choice.method is tuned.method else regression), choice
         if self._held_out is None:
-            reason = f"regression is kept: no class has two rows, so none can be held out to try {plan.tuned} on"
+            few = "no class has two rows that people labeled"
+            reason = f"regression is kept: {few}, so none can be held out to try {plan.tuned} on"
             return regression, Choice(Method.REGRESSION, {}, reason)
         choice = self._choice(self._held_out, "train rows held out in turn")
         return (self._tuned(candidates, plan.tuned) if choice.method is plan.tuned else regression), choice

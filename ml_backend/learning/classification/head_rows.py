@@ -27,7 +27,7 @@ class HeadRows:
         trained: what a tuned model reads of the rows, up to which pieces of long texts it reads.
         read_share: work of reading a row once, as a multiple of the work of reading what a tuned model learns of it.
         left_out: a sentence on rows that nothing learns from, because their pieces do not fit into memory; "" if none.
-        checked_texts: train texts, spread over all of them, that a bundle is checked with; tokenised, `checked`.
+        checked_texts: leading texts, spread over all of them, that a bundle is checked with; tokenised, `checked`.
     """
 
     def __init__(self, data: TrainingData, trainer: Trainer) -> None:
@@ -49,11 +49,13 @@ class HeadRows:
                 most_telling(tokenised, None, encoder.max_length_tokens // SPREAD_SHARE)
             )
             self.read_share = tokenised.tokens / self.trained.tokens
-        spread = range(0, len(data.train), -(-len(data.train) // CHECKED_ROWS))
-        tokens = np.cumsum([learned.tokenised.take([i]).tokens for i in spread])
+        leading = data.leading
+        spread = range(0, len(leading), -(-len(leading) // CHECKED_ROWS))
+        first = 0 if len(data.train) else len(learned) - len(leading)  # weak rows stand at the end
+        tokens = np.cumsum([learned.tokenised.take([first + i]).tokens for i in spread])
         checked = spread[: max(1, int((tokens <= CHECKED_TOKENS).sum()))]
-        self.checked_texts = tuple(data.train.texts[i] for i in checked)
-        self.checked = learned.tokenised.take(checked)
+        self.checked_texts = tuple(leading.texts[i] for i in checked)
+        self.checked = learned.tokenised.take([first + i for i in checked])
 
     @property
     def certain(self) -> Ints:

@@ -60,8 +60,10 @@ def add_known_texts(
 def _with_vectors(
     part: TrainedPart, training: HeadTraining, best: TrainedHead, encoder: TextEncoder, context: PartContext
 ) -> KnownTexts | None:
-    """The vectors of rows the way that the part serves; None where the train rows that are kept have all one label."""
+    """The vectors of rows the way that the part serves; None where the train rows that are kept have not two labels."""
     rows, settings, decoder = training.rows, training.settings, part.facts.linear_decoder
+    if not rows.targets:
+        return None
     codes = training.objective.strata(rows.targets)
     chosen = spread_over_labels(codes, np.random.default_rng(settings.seed))[:MOST_TEXTS]
     train, validation = rows.sampled.tokenised, rows.validation.tokenised

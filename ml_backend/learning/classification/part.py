@@ -77,12 +77,12 @@ class ClassifierTrainer(PartTrainer):
         warnings = [*data.warnings, *training.record_cuts(), *reliability.warnings()]
         if context.graphs is not None:
             context.report(Progress(1.0, "exporting", "writing the graph that serves"))
-            refusal = add_graph(part, self._encoder, data.train.texts, context.graphs)
+            refusal = add_graph(part, self._encoder, data.leading.texts, context.graphs)
             warnings += [refusal] if refusal else []
         add_known_texts(part, training, best, self._encoder, context)
         return PartOutcome(
             part,
-            _metrics(evaluations, numbers, reliability),
+            {**_metrics(evaluations, numbers, reliability), **data.counts},
             next((objective.measure.score(evaluation) for evaluation in evaluations.values()), None),
             tuple(warnings),
             choice.reason,
@@ -128,9 +128,8 @@ def _log_start(run: Run, settings: TrainingSettings, data: TrainingData, *, base
             **settings.to_json(),
             "base_model": base_model,
             "classes": len(data.labels),
-            "train_rows": len(data.train),
+            **data.counts,
             "descriptions": len(data.described),
-            "weak_rows": len(data.weak),
             "validation_rows": len(data.validation),
         }
     )

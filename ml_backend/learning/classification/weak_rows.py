@@ -58,7 +58,7 @@ def limited_weak_rows(encoder: TextEncoder, data: TrainingData, *, seed: int) ->
     if not len(data.weak):
         return data
     objective, rng = Objective.of(data.head, data.labels), np.random.default_rng(seed)
-    objective.prepare(encoder, data.train)
+    objective.prepare(encoder, data.leading)
     chosen = np.sort(rng.permutation(len(data.weak))[:MOST_WEAK_ROWS])
     chosen = chosen[objective.encode(encoder, data.weak.take(chosen)).sample(WEAK_PIECES, rng)]
     texts = tuple(data.weak_row_texts[i] for i in chosen.tolist())
@@ -68,7 +68,9 @@ def limited_weak_rows(encoder: TextEncoder, data: TrainingData, *, seed: int) ->
 def compare_weak_rows(
     encoder: TextEncoder, data: TrainingData, settings: TrainingSettings, graphs: GraphStore | None = None
 ) -> WeakComparison | None:
-    """Compare a regression that learns from the weak rows with one that does not; None where no row can be scored.
+    """Compare a regression that learns from the weak rows with one that does not; None where that cannot be told.
+
+    No row can be scored then, or people's rows alone cannot be learned from.
 
     Few rows hardly tell the two apart. The weak rows then help more often than they harm: see docs/sources.md.
 
@@ -81,6 +83,8 @@ def compare_weak_rows(
         graphs: with it, features are computed by the base model's graph where that is faster.
     """
     objective = Objective.of(data.head, data.labels)
+    if not len(data.train) or objective.why_unusable(data.train.targets):
+        return None
     objective.prepare(encoder, data.train)
     trainer = Trainer.for_rows(encoder, objective, settings, len(data.learned(settings.description_weight)))
     rows = HeadRows(data, trainer)

@@ -25,18 +25,20 @@ def training_data(
     """The rows' texts and answers for one control.
 
     Rows that cannot be learned from (an empty text, no answer, an answer that the config lacks, weight 0) are left
-    out with a warning. Labels without a train row never block training. The warnings are about rows of people alone.
+    out with a warning. Labels without a train row never block training. The warnings are about rows of people, where
+    there are any.
 
     Args:
-        weak_rows: by label sources, trained on beside the train rows.
+        weak_rows: by label sources, trained on beside the train rows, or without any.
 
     Raises:
-        TrainingError: no usable train row, or all of them answer alike.
+        TrainingError: no usable row, or all of them answer alike.
     """
     control = served.control
     labels = control.label_values
     train, row_texts, left_out = _usable(train_rows, served)
-    if not len(train):
+    weak, weak_row_texts, _ = _usable(weak_rows, served) if served.kind.has_labels else _usable((), served)
+    if not len(train) and not len(weak):
         raise TrainingError(
             f"none of the {len(train_rows)} train rows can be learned from ({_reasons(left_out) or 'there is none'}); "
             f"wanted a text and an answer to {control.name!r} in each: review more tasks and train again"
@@ -46,12 +48,12 @@ def training_data(
         left = tuple(_warnings((), Counter(), left_out, knows_names=False))
         return TrainingData(control.name, served.kind.head, (), train, _labeled([]), validation, left, row_texts)
     objective = Objective.of(served.kind.head, labels)
-    fault = objective.why_unusable(train.targets)
+    fault = objective.why_unusable((*train.targets, *weak.targets))
     if fault:
         raise TrainingError(f"{control.name!r} cannot be learned: {fault}")
     described = [(text, label.value) for label in control.labels for text in label.descriptions]
-    weak, weak_row_texts, _ = _usable(weak_rows, served)
-    counts = Counter(label for target in train.targets for label in served.kind.labels_in(target))
+    leading, rows = (train, "train row") if len(train) else (weak, "weak row")
+    counts = Counter(label for target in leading.targets for label in served.kind.labels_in(target))
     return TrainingData(
         control.name,
         served.kind.head,
@@ -60,7 +62,7 @@ def training_data(
         _labeled([(text, value, 1.0) for text, value in described if objective.learns_descriptions]),
         validation,
         (
-            *_warnings(labels, counts, left_out, knows_names=objective.learns_descriptions),
+            *_warnings(labels, counts, left_out, knows_names=objective.learns_descriptions, rows=rows),
             *(each.line for each in _overlapping(train_rows, control.name)),
         ),
         row_texts,
@@ -111,7 +113,12 @@ def _labeled(rows: Sequence[tuple[str, Target, float]]) -> LabeledTexts:
 
 
 def _warnings(
-    labels: Sequence[str], counts: Counter[str], left_out: Sequence[ReasonCount], *, knows_names: bool
+    labels: Sequence[str],
+    counts: Counter[str],
+    left_out: Sequence[ReasonCount],
+    *,
+    knows_names: bool,
+    rows: str = "train row",
 ) -> list[str]:
     warnings = []
     if left_out:
@@ -120,10 +127,10 @@ def _warnings(
     absent = [label for label in labels if not counts[label]]
     if absent:
         consequence = "the model knows such labels by name and hint only" if knows_names else "it is never answered"
-        warnings.append(f"no train row is labeled {listed(absent)}: {consequence}")
+        warnings.append(f"no {rows} is labeled {listed(absent)}: {consequence}")
     thin = [f"{label} ({counts[label]})" for label in labels if 0 < counts[label] < THIN_CLASS_ROWS]
     if thin:
-        warnings.append(f"under {THIN_CLASS_ROWS} train rows each for {listed(thin)}: answers there are little tested")
+        warnings.append(f"under {THIN_CLASS_ROWS} {rows}s each for {listed(thin)}: answers there are little tested")
     return warnings
 
 

@@ -64,7 +64,8 @@ class TrainingData:
             them, never scored.
         validation: may be empty.
         row_texts: all that is read of the train rows, where the train texts are parts of it; empty: the train texts.
-        weak: what label sources propose, trained on beside the rows like descriptions, and never scored either.
+        weak: what label sources propose, trained on beside the rows like descriptions, and never scored either; where
+            no person has labeled a train row, all that there is to train on.
         weak_row_texts: all that is read of these.
         warnings: sentences on what was left out or is thin.
     """
@@ -83,6 +84,16 @@ class TrainingData:
     def learned(self, description_weight: float) -> LabeledTexts:
         """All that is trained on: the train rows, then, beside them, the descriptions and the weak rows."""
         return self.train.plus(self.described, weight=description_weight).plus(self.weak, weight=1.0)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows people labeled, and how many label sources proposed."""
+        return {"train_rows": len(self.train), "weak_rows": len(self.weak)}
+
+    @property
+    def leading(self) -> LabeledTexts:
+        """The rows that settle how texts are read: the train rows, or the weak ones where there are none."""
+        return self.train if len(self.train) else self.weak
 
     @property
     def without_weak(self) -> "TrainingData":

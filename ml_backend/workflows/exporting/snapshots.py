@@ -20,17 +20,23 @@ __all__ = ["export_file", "export_project", "newest_snapshot", "stored_snapshot"
 
 
 def export_project(
-    services: Services, project: Project, out: Path | None = None, *, is_for_training: bool = True
+    services: Services,
+    project: Project,
+    out: Path | None = None,
+    *,
+    is_for_training: bool = True,
+    may_be_empty: bool = False,
 ) -> Snapshot:
     """Write a snapshot of a project's reviewed tasks as Label Studio holds them now.
 
     Args:
         out: the snapshot's folder; None: one below the home folder, which then counts as the project's newest.
         is_for_training: False: it does not count as the newest, so that its labels still count as new to training.
+        may_be_empty: a snapshot without a row says that people have said nothing yet.
 
     Raises:
         StudioError: Label Studio cannot be read.
-        SnapshotError: not one task is reviewed.
+        SnapshotError: not one task is reviewed, and it may not be empty.
         HookError: a hook failed with a row.
     """
     project = project_as_it_is(services, project)
@@ -39,7 +45,7 @@ def export_project(
     source = RowSource.of_project(services, project)
     settings = source.settings(project.split)
     built = source.build(settings)
-    if not any(built.splits.values()):
+    if not any(built.splits.values()) and not may_be_empty:
         raise source.no_row_error(built.reasons)
     previous = services.database.snapshots.last(project.id)
     parent = previous.id if previous else None

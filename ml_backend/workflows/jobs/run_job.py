@@ -85,6 +85,7 @@ def _finish(services: Services, job: Job, state: JobState, **outcome: Any) -> Jo
 
 def _follow_up(services: Services, job: Job) -> None:
     try:
-        JobKind.of(job)(**job.params).follow_up(services, job)
+        ended = services.database.jobs.get(job.id)  # with its result, by which the kind decides
+        JobKind.of(job)(**job.params).follow_up(services, ended)
     except DatabaseUnavailable as error:
         log.warning("no job follows job %s: %s", job.id, error)

@@ -21,6 +21,7 @@ from ..services import Services
 from ..slices import slices_of
 from ..training.evaluate import answers_of, evaluations
 from ..training.side_by_side import Remembering, SideBySide, side_by_side
+from .first_versions import on_sources
 
 if TYPE_CHECKING:
     from ...measuring.error_budget import GateEvidence
@@ -56,14 +57,17 @@ def hold_gate(
     challenger: ModelVersion,
     project: Project | None,
     *,
+    weak: Sequence[Row] = (),
     report: ProgressCallback = Progress.ignore,
 ) -> GateOutcome | None:
     """The gate's decision on a challenger, recorded; None where the snapshot has no test split at all.
 
     Both are scored anew on the snapshot's test rows. Neither has trained on one of them: a text's split is a hash
-    of the text, and fixed. Before the first champion the challenger meets the cold start.
+    of the text, and fixed. Before the first champion the challenger meets the cold start. Without a test row,
+    `on_sources` decides on versions that learned from label sources.
 
     Args:
+        weak: rows of label sources that the challenger learned from, as far as they are at hand.
         report: called while responses are written, which takes long.
     """
     test = _test_rows(snapshot)
@@ -78,6 +82,8 @@ def hold_gate(
     candidate = _watched(services.load_predictor(challenger.path), test, report)
     margin = services.options.gate.margin_for(project.id) if project else 0.0
     decision, evidence = _decide(services, test, _watched(serving, test, report), candidate, margin)
+    if not test.rows:
+        decision = on_sources(decision, champion, challenger, test.plan, weak)
     services.database.gates.add(test.key, snapshot.id, decision, evidence.to_bytes() if evidence else None)
     return GateOutcome(decision, evaluations(candidate, test.rows, test.plan))
 

@@ -59,7 +59,8 @@ def rounds_by_version(
         if version.name in scored and len(test) >= LEAST_BLIND_ROWS:
             report(Progress(0.8, "scoring", f"{version.name} answers {len(test)} blind rows"))
             scores = _score(services, plan, version, test)
-        rounds.append(counted.next(version.name, version.created_at.timestamp(), scores or UNKNOWN))
+        found = counted.next(version.name, version.created_at.timestamp(), scores or UNKNOWN)
+        rounds.append({**found, "learned_from": version.learned_from})
     return [*rounds, counted.next(NOT_TRAINED_YET, np.inf, UNKNOWN)] if rounds and counted.has_more else rounds
 
 

@@ -24,14 +24,16 @@ def job_snapshot(
     context: JobContext,
     *,
     is_for_training: bool = True,
+    may_be_empty: bool = False,
 ) -> Snapshot:
     """Return the snapshot in the folder; without a folder, one of the project's reviewed tasks as they are now.
 
     Args:
-        is_for_training: see `export_project`.
+        is_for_training, may_be_empty: see `export_project`.
 
     Raises:
-        SnapshotError: there is neither a project nor a folder, the snapshot is damaged, or no task is reviewed.
+        SnapshotError: there is neither a project nor a folder, the snapshot is damaged, or no task is reviewed, where
+            it may not be empty.
         StudioError: Label Studio cannot be read.
     """
     if folder:
@@ -46,6 +48,6 @@ def job_snapshot(
         except SnapshotError as error:
             log.warning("taking a new snapshot, since the one of the attempt before is not here: %s", error)
     context.report(Progress(0.0, "snapshot", "reading the reviewed tasks from Label Studio"))
-    snapshot = export_project(services, project, is_for_training=is_for_training)
+    snapshot = export_project(services, project, is_for_training=is_for_training, may_be_empty=may_be_empty)
     context.keep(snapshot_id=snapshot.id)
     return snapshot

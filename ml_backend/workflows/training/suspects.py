@@ -42,7 +42,7 @@ def trusted_rows(
     every = list(SnapshotFolder(snapshot.path).rows(Split.TRAIN))
     rows: dict[str, Sequence[Row]] = {served.name: every for served in plan.controls}
     # Texts are not right or wrong as labels are.
-    if handling is Suspects.KEEP or not plan.labeled:
+    if handling is Suspects.KEEP or not plan.labeled or not every:
         return rows, ()
 
     # What people decide meanwhile must not change the rows of a training that is resumed.

@@ -155,7 +155,7 @@ def _fit(
     report(Progress(TRAINING_STARTS, "loading", "loading the base model"))
     # Held-out rows keep all labels: what they measure must not be what the model likes.
     validation = list(SnapshotFolder(snapshot.path).rows(Split.VALIDATION))
-    parts, left_out = _parts(plan, train, validation, weak.rows, settings.method)
+    parts, left_out = _parts(plan, train, validation, weak, settings.method)
     settled = settle_weak_rows(
         services,
         parts,
@@ -213,7 +213,7 @@ def _parts(
     plan: ServingPlan,
     train: Mapping[str, Sequence[Row]],
     validation: Sequence[Row],
-    weak: Sequence[Row],
+    weak: ProposedRows,
     method: Method,
 ) -> tuple[list["TrainingData"], tuple[str, ...]]:
     """Return the rows to train on per control, and a sentence for every control that cannot be learned yet.
@@ -232,11 +232,11 @@ def _parts(
     for served in plan.controls:
         try:
             _check_method(served, method)
-            parts.append(training_data(train[served.name], validation, served, weak))
+            parts.append(training_data(train[served.name], validation, served, weak.rows))
         except TrainingError as error:
             faults.append(error)
     if not parts:
-        raise TrainingError("; ".join(map(str, faults))) from faults[0]
+        raise TrainingError("; ".join([*map(str, faults), *weak.notes])) from faults[0]
     return parts, tuple(f"not trained: {fault}" for fault in faults)
 
 

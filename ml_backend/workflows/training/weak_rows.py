@@ -173,7 +173,7 @@ def settle_weak_rows(
             if handling is WeakRows.AUTO:
                 report(Progress(0.0, "comparing", f"a regression with and without {len(data.weak)} weak rows"))
                 found = compare_weak_rows(encoder, data, settings, graphs)
-                decision["reason"] = "no row can be scored, so nothing speaks against them"
+                decision["reason"] = "people have labeled too few rows to learn from without them, or to compare"
                 if found is not None:
                     decision |= {
                         "is_kept": not found.is_worse,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ....atomic_files import take_place, unfinished_folder
 from ....domain.job import Job, JobState
-from ....domain.model import GateDecision, ModelVersion, PromotionState
+from ....domain.model import GateDecision, LearnedFrom, ModelVersion, PromotionState, WeakRows
 from ....domain.progress import Progress
 from ....domain.project import Project
 from ....domain.reasons import ReasonCount
@@ -83,7 +83,8 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
 
     def run(self, services: Services, job: Job, context: JobContext) -> Mapping[str, Any]:
         project = services.database.projects.get(job.project_id) if job.project_id else None
-        snapshot = job_snapshot(services, project, self.snapshot, context)
+        uses_sources = bool(self.sources) and self.weak_rows is not WeakRows.NONE
+        snapshot = job_snapshot(services, project, self.snapshot, context, may_be_empty=uses_sources)
         tasks = Path(self.tasks) if self.tasks else None
         weak = proposed_rows(
             services, snapshot, project or tasks, self.sources, handling=self.weak_rows, context=context
@@ -96,7 +97,7 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
         model, outcome = train_and_register(services, self, snapshot, context, report, weak=weak)
         if self.out:
             _deliver(model, Path(self.out))
-        gate = _hold_gate(services, project, snapshot, model, context)
+        gate = _hold_gate(services, project, snapshot, model, context, weak=weak)
         decision = gate["decision"]
         is_promoted, vetoes = False, []
         if decision and decision["promote"]:
@@ -115,6 +116,7 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
             "metrics": {"validation": dict(model.metrics), "test": gate["test"]},
             "gate": decision,
             "is_promoted": is_promoted,
+            "learned_from": model.learned_from,
             "trigger": self.trigger,
         }
 
@@ -127,6 +129,8 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
             SelectJob.refresh(services, job.project_id, "promotion")
         if not job.project_id or not services.options.feedback.audit_after_training:
             return
+        if job.result.get("learned_from") == LearnedFrom.SOURCES:
+            return  # there is no label to judge
         # An audit judges labels; it has nothing to say about texts alone.
         if plan_of(services.database.projects.get(job.project_id)).labeled:
             AuditJob(trigger="training", is_pushed=True).request(services, job.project_id)
@@ -154,7 +158,13 @@ def _deliver(model: ModelVersion, out: Path) -> None:
 
 
 def _hold_gate(
-    services: Services, project: Project | None, snapshot: Snapshot, model: ModelVersion, context: JobContext
+    services: Services,
+    project: Project | None,
+    snapshot: Snapshot,
+    model: ModelVersion,
+    context: JobContext,
+    *,
+    weak: ProposedRows,
 ) -> Mapping[str, Any]:
     """Return the gate's decision as JSON values, None where there are no test rows; and the version's test metrics."""
     earlier: Mapping[str, Any] | None = context.checkpoint.get("gate")
@@ -162,7 +172,7 @@ def _hold_gate(
         return earlier
     report = Progress.share_of(context.report, GATE_STARTS, PROMOTION_STARTS)
     report(Progress(0.0, "gate", "scoring challenger and champion on the test rows"))
-    outcome = hold_gate(services, snapshot, model, project, report=report)
+    outcome = hold_gate(services, snapshot, model, project, weak=weak.rows, report=report)
     figures = _test_metrics(outcome.test) if outcome else {}
     if outcome is not None:
         _record_test(services, model, figures, outcome.decision)
