@@ -10,7 +10,7 @@ from ..errors import ConfigurationError
 from ..plugins import kind_names
 from .app import app
 from .files import StudioExport, config_text
-from .options import AsJson, ConfigFile, OptionalProject
+from .options import AsJson, ConfigFile, OptionalProject, OptionalSourceFolder
 from .output import emit, note, table
 from .session import open_services
 
@@ -47,6 +47,7 @@ def select(
         int | None,
         typer.Option(min=1, max=GREATEST_COUNT, help="How many tasks.", show_default="LABELLOOP_SELECT_COUNT"),
     ] = None,
+    sources: OptionalSourceFolder = None,
     push: Annotated[
         bool, typer.Option("--push", help='Show them in Label Studio, in the tab "Label these next".')
     ] = False,
@@ -67,13 +68,14 @@ def select(
     if project is not None and tasks is not None:
         raise ConfigurationError("--tasks goes with --studio-export; a project's unlabeled tasks are in Label Studio")
     services = open_services()
+    folder = str(sources.resolve()) if sources else ""
     if project is not None:
-        result = (_pushed if push else _of_project)(services, project, strategy, count)
+        result = (_pushed if push else _of_project)(services, project, strategy, count, folder)
     elif studio_export is not None and config is not None and tasks is not None:
         from ..workflows.selecting.select import select_from_files
 
         files = studio_export, config_text(config), tasks
-        result = select_from_files(services, *files, strategy=strategy, count=count).to_json()
+        result = select_from_files(services, *files, strategy=strategy, count=count, sources=folder).to_json()
     else:
         raise ConfigurationError("--studio-export needs --config FILE and --tasks FILE, the tasks to choose from")
     for sentence in result["notes"]:
@@ -81,18 +83,22 @@ def select(
     emit(result, as_json=as_json, lines=() if as_json else _lines(result))
 
 
-def _of_project(services: "Services", project: int, strategy: str | None, count: int | None) -> dict[str, Any]:
+def _of_project(
+    services: "Services", project: int, strategy: str | None, count: int | None, sources: str
+) -> dict[str, Any]:
     from ..workflows.selecting.select import select_from_project
 
     connected = services.database.projects.get(project)
-    return select_from_project(services, connected, strategy=strategy, count=count).to_json()
+    return select_from_project(services, connected, strategy=strategy, count=count, sources=sources).to_json()
 
 
-def _pushed(services: "Services", project: int, strategy: str | None, count: int | None) -> dict[str, Any]:
+def _pushed(
+    services: "Services", project: int, strategy: str | None, count: int | None, sources: str
+) -> dict[str, Any]:
     from ..workflows.jobs.kinds.select import SelectJob
     from .foreground import claimed, run_in_foreground
 
-    wanted = SelectJob(trigger="command", strategy=strategy, count=count)
+    wanted = SelectJob(trigger="command", strategy=strategy, count=count, sources=sources)
     job = run_in_foreground(services, claimed(services, project, wanted))
     return {"job_id": job.id, **job.result}
 

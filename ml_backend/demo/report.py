@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ..domain.example import PrelabelOutcome
 from ..domain.job import Job
+from ..domain.model import ModelVersion
 from ..domain.project import Project
 from ..domain.snapshot import Split
 from ..labelstudio.plans import plan_of
@@ -24,7 +25,15 @@ from ..workflows.training.evaluate import evaluations
 from .annotator import OpenTask
 from .tickets import Ticket
 
-__all__ = ["Addresses", "TrainingResult", "changes", "labeling_section", "to_json", "unlabeled_section"]
+__all__ = [
+    "Addresses",
+    "TrainingResult",
+    "changes",
+    "figures_table",
+    "labeling_section",
+    "to_json",
+    "unlabeled_section",
+]
 
 EXAMPLES = 6
 LONGEST_TEXT = 72
@@ -75,10 +84,10 @@ class Addresses:
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """Result of a training job, with the macro-F1 and the accuracy of two versions on the blind test tickets.
+    """Result of the training on labels, with macro-F1 and accuracy of two versions on the blind test tickets.
 
     Attributes:
-        before: of the cold start.
+        before: of what served until then.
         after: of the trained version, whether it serves now or not.
         reason: the gate's decision in a sentence.
     """
@@ -98,17 +107,24 @@ class TrainingResult:
     def of(cls, services: Services, project: Project, job: Job) -> "TrainingResult":
         """Return the result of a successful training job.
 
-        The cold start's accuracy is measured here, since the gate compares macro-F1 alone; its macro-F1 is the gate's.
+        The champion's accuracy is measured here, since the gate compares macro-F1 alone; its macro-F1 is the gate's.
         """
         gate: Mapping[str, Any] = job.result["gate"]  # there are test rows, so it was held
         rows = list(SnapshotFolder(newest_snapshot(services, project).path).rows(Split.TEST))
-        (cold_start,) = evaluations(services.cold_start(project), rows, plan_of(project)).values()
+        champion = str(gate["champion"])
+        is_cold_start = ModelVersion.is_cold_start_name(champion)
+        served = (
+            services.cold_start(project)
+            if is_cold_start
+            else services.load_predictor(services.versions.get(champion).path)
+        )
+        (found,) = evaluations(served, rows, plan_of(project)).values()
         return cls(
             job_id=job.id,
             method=str(job.result["method"]),
             seconds=float(job.result["seconds"]),
             test_rows=int(gate["rows"]),
-            before=_measured(gate, "champion", cold_start.summary()),
+            before=_measured(gate, "champion", found.summary()),
             after=_measured(gate, "challenger", job.result["metrics"]["test"]),
             is_promoted=bool(job.result["is_promoted"]),
             is_provisional=bool(gate["is_provisional"]),
@@ -118,32 +134,37 @@ class TrainingResult:
 
     @property
     def gain(self) -> float:
-        """Macro-F1 of the trained version above the cold start's."""
+        """Macro-F1 of the trained version above that of what served before."""
         return float(self.after["macro_f1"] - self.before["macro_f1"])
 
     @property
     def is_success(self) -> bool:
-        """True where the trained version serves and beats the cold start."""
+        """True where the trained version serves and beats what served before."""
         return self.is_promoted and self.gain > 0
 
     def section(self, cost: LabelingCost) -> list[RenderableType]:
         """Return both versions' figures, the gate's decision, and what the labels bought."""
-        table = _table("", "macro-F1", "accuracy")
-        for title, figures in (("before", self.before), ("after", self.after)):
-            table.add_row(
-                f"{title}: {figures['model_version']}", f"{figures['macro_f1']:.3f}", f"{figures['accuracy']:.3f}"
-            )
         summary = (
             f"Job {self.job_id} trained {self.after['model_version']} ({self.method}) in {self.seconds:.0f} s. "
             f"On {self.test_rows} test tickets, labeled blind and never trained on:"
         )
         return [
             summary,
-            table,
+            figures_table(self.before, self.after),
             f"The gate: {self.reason}.",
             *(f"note: {warning}" for warning in self.warnings),
             f"{_minutes(cost.seconds)} of labeling bought {self.gain:+.3f} macro-F1.",
         ]
+
+
+def figures_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
+    """Return macro-F1 and accuracy of two versions."""
+    table = _table("", "macro-F1", "accuracy")
+    for title, figures in (("before", before), ("after", after)):
+        table.add_row(
+            f"{title}: {figures['model_version']}", f"{figures['macro_f1']:.3f}", f"{figures['accuracy']:.3f}"
+        )
+    return table
 
 
 def labeling_section(cost: LabelingCost, mistakes: int) -> list[RenderableType]:
@@ -198,16 +219,22 @@ def unlabeled_section(compared: Sequence[Mapping[str, Any]]) -> list[RenderableT
 def to_json(
     *,
     tickets: int,
+    first: Mapping[str, Any],
     cost: LabelingCost,
     mistakes: int,
     training: TrainingResult,
     compared: Sequence[Mapping[str, Any]],
     addresses: Addresses,
 ) -> dict[str, Any]:
-    """Return all of it as one JSON object."""
+    """Return all of it as one JSON object.
+
+    Args:
+        first: figures of the version before the first label.
+    """
     return {
         "is_success": training.is_success,
         "tickets": tickets,
+        "before_labels": dict(first),
         "labeling": {
             **asdict(cost),
             "mistakes": mistakes,

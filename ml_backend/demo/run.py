@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import ExitStack, closing, suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from ..bootstrap import build_services, configure_logging
@@ -24,6 +25,7 @@ from .annotator import Annotator
 from .backend import BackendProcess, demo_settings, make_project, running_backend
 from .display import Display
 from .expert import Expert
+from .first_version import SOURCES, FirstVersion
 from .folder import fresh_folder
 from .report import Addresses, TrainingResult, changes, labeling_section, to_json, unlabeled_section
 from .tickets import Ticket, load_tickets
@@ -37,7 +39,7 @@ WATCH_S = 1.0
 
 
 def run_demo(*, exit_at_end: bool, port: int | None, studio_port: int | None, as_json: bool) -> bool:
-    """Play the loop and stay up until Ctrl-C; returns whether the trained model serves and beats the cold start.
+    """Play the loop and stay up until Ctrl-C; returns whether the model that people taught serves.
 
     Label Studio and the backend end with the call, however it ends.
 
@@ -84,8 +86,9 @@ class _Demo:
     def started(cls, stack: ExitStack, folder: Path, port: int, studio_port: int, display: Display) -> "_Demo":
         """Start the backend and Label Studio; both end with the stack."""
         token = secrets.token_hex(20)
+        studio_url = f"http://localhost:{studio_port}"
         settings = demo_settings(
-            folder / "backend", port=port, studio_url=f"http://localhost:{studio_port}", studio_token=token
+            folder / "backend", port=port, studio_url=studio_url, studio_token=token, sources=str(SOURCES)
         )
         services = stack.enter_context(closing(build_services(settings)))
         with display.step("Starting the backend"):
@@ -100,10 +103,14 @@ class _Demo:
         return cls(folder, studio, backend, services, display)
 
     def play(self, *, as_json: bool) -> bool:
-        """Go through the loop once; returns whether the trained version serves and beats the cold start."""
+        """Go through the loop once; returns whether the version that people taught serves and beats what did before."""
         display, services, backend = self._display, self._services, self._backend
         project, addresses = self._open_project()
-        cold_start = services.versions.serving(project)
+        with display.step("Start Training, before anybody has labeled a ticket") as progress:
+            job = backend.finish(services, backend.press_start_training(services, project), progress)
+            first = FirstVersion.of(services, project, job, self._tickets.values())
+        display.section("Before the first label", first.section())
+        served = services.versions.serving(project)
         annotator = Annotator.of(services, project, self._studio.token)
 
         mistakes = self._label(annotator, project)
@@ -112,17 +119,18 @@ class _Demo:
 
         with display.step("Start Training") as progress:
             job = backend.finish(services, backend.press_start_training(services, project), progress)
-        with display.step("Scoring the cold start on the test tickets"):
+        with display.step("Scoring both versions on the test tickets"):
             training = TrainingResult.of(services, project, job)
         display.section("Training", training.section(cost))
 
         after = annotator.open_tasks(training.after["model_version"])
-        compared = changes(annotator.open_tasks(cold_start), after, self._tickets)
+        compared = changes(annotator.open_tasks(served), after, self._tickets)
         display.section("Pre-labels before and after", unlabeled_section(compared))
         display.section("Look around", addresses.section())
         if as_json:
             figures = to_json(
                 tickets=len(self._tickets),
+                first=asdict(first),
                 cost=cost,
                 mistakes=mistakes,
                 training=training,

@@ -12,7 +12,7 @@ agreement; people's labels take part here); Ratner et al. 2017, "Snorkel" (the s
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -156,46 +156,28 @@ def _several(cast: _Cast, trust: Floats, chances: Floats) -> tuple[tuple[VotedPa
 
 
 def _spans(cast: _Cast, trust: Floats, chances: Floats) -> tuple[tuple[VotedPart, ...], float]:  # noqa: ARG001 (the same form)
-    """Return pieces, one per heap of overlapping ones: label, start and end are voted on one after another."""
+    """Return pieces that do not overlap: of overlapping ones that with the most weight, of equals the longest."""
+    weights: dict[VotedPart, float] = defaultdict(float)
+    for source, part in cast:
+        weights[part] += _log_odds(trust[source])
     parts: list[VotedPart] = []
     confidence = 1.0
-    for heap in _heaps(cast):
-        label, by_label = _elected(heap, 0, trust)
-        start, by_start = _elected([each for each in heap if each[1][0] == label], 1, trust)
-        end, by_end = _elected([each for each in heap if each[1][0] == label and each[1][2] > start], 2, trust)
-        parts.append((label, start, end))
-        confidence *= _chance((by_label + by_start + by_end) / 3)
-    return tuple(parts), confidence
+    for part in sorted(weights, key=lambda each: (-weights[each], each[1] - each[2], each)):
+        if any(_overlap(part, each) for each in parts):
+            continue
+        against = sum(max(weights[each], 0.0) for each in weights if each != part and _overlap(part, each))
+        parts.append(part)
+        confidence *= _chance(weights[part] - against)
+    return tuple(sorted(parts, key=lambda each: each[1:])), confidence
 
 
-def _heaps(cast: _Cast) -> Iterator[list[tuple[int, VotedPart]]]:
-    """Yield votes whose pieces overlap, directly or by others between them."""
-    heap: list[tuple[int, VotedPart]] = []
-    reach = 0
-    for vote in sorted(cast, key=lambda each: each[1][1:]):
-        if heap and vote[1][1] >= reach:
-            yield heap
-            heap = []
-        heap.append(vote)
-        reach = max(reach, vote[1][2])
-    if heap:
-        yield heap
-
-
-def _elected(heap: _Cast, place: int, trust: Floats) -> tuple[int, float]:
-    """Return the value at a place of the parts with the most weight, and its weight less that of the others."""
-    weights: dict[int, float] = defaultdict(float)
-    for source, part in heap:
-        weights[part[place]] += _log_odds(trust[source])
-    best = min(weights, key=lambda value: (-weights[value], value))
-    return best, weights[best] - sum(max(weight, 0.0) for value, weight in weights.items() if value != best)
+def _overlap(one: VotedPart, other: VotedPart) -> bool:
+    return one[1] < other[2] and other[1] < one[2]
 
 
 def _supports(part: VotedPart, parts: Sequence[VotedPart]) -> bool:
     """Return True for a vote that an answer follows, for pieces at least in a part of its place."""
-    return any(
-        part[0] == each[0] and (part[1:] == each[1:] or (part[1] < each[2] and each[1] < part[2])) for each in parts
-    )
+    return any(part[0] == each[0] and (part[1:] == each[1:] or _overlap(part, each)) for each in parts)
 
 
 def _log_odds(chance: float) -> float:

@@ -13,7 +13,7 @@ from ..domain.source import AnswerForm
 from .intervals import exact_interval
 from .votes import VotedPart, Votes
 
-__all__ = ["Answers", "Share", "SourceFigures", "judged", "measured_sources"]
+__all__ = ["Answers", "Share", "SourceFigures", "excludes", "judged", "measured_sources"]
 
 Answers: TypeAlias = Mapping[int, frozenset[VotedPart]]
 """What people answered, by row: labels with the places of their pieces, 0 and 0 where a label is about a whole text."""
@@ -96,7 +96,7 @@ def measured_sources(
         for source in present:
             own = [(part, verdict) for each, part, verdict in cast if each == source]
             others = [part for each, part, _ in cast if each != source]
-            conflicts = any(_excludes(form, part, other) for part, _ in own for other in others)
+            conflicts = any(excludes(form, part, other) for part, _ in own for other in others)
             verdict_counts = Counter(verdict for _, verdict in own)
             tally = tallies[source]
             tally.covered += 1
@@ -136,7 +136,7 @@ def _share(verdicts: Counter[int]) -> Share:
     return Share(verdicts[RIGHT], verdicts[RIGHT] + verdicts[WRONG])
 
 
-def _excludes(form: AnswerForm, one: VotedPart, other: VotedPart) -> bool:
+def excludes(form: AnswerForm, one: VotedPart, other: VotedPart) -> bool:
     """Return True where two answers to the same text cannot both be right."""
     if form is AnswerForm.ONE:
         return one != other

@@ -2,12 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from ..arrays import Floats, Floats2d, Ints
 
-__all__ = ["ExpectedAnswers", "Pool"]
+__all__ = ["Dispute", "ExpectedAnswers", "Pool"]
+
+
+class Dispute(NamedTuple):
+    """A contradiction between label sources about a text, or between one and the model.
+
+    Attributes:
+        strength: the least trust in one of both sides, from 0 to 1; 0: there is none.
+        words: what both say.
+    """
+
+    strength: float = 0.0
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +96,7 @@ class Pool:
         features: of the texts, vectors of length 1 from the frozen base model, shape (N, D).
         labeled: the same of the labeled texts, shape (M, D).
         answers: per control; empty where there is nothing to learn from yet.
+        disputes: what label sources contradict each other about, per text; empty where none were asked.
         seed: of everything that is drawn at random.
     """
 
@@ -90,13 +104,19 @@ class Pool:
     labeled: Floats2d
     answers: Sequence[ExpectedAnswers] = ()
     seed: int = 0
+    disputes: Sequence[Dispute] = ()
 
     def __len__(self) -> int:
         return len(self.features)
 
     def take(self, positions: Ints) -> "Pool":
         """Return the pool of the texts at these positions."""
-        return replace(self, features=self.features[positions], answers=[each.take(positions) for each in self.answers])
+        return replace(
+            self,
+            features=self.features[positions],
+            answers=[each.take(positions) for each in self.answers],
+            disputes=[self.disputes[i] for i in positions.tolist()] if self.disputes else (),
+        )
 
     @property
     def doubt(self) -> Floats:

@@ -119,8 +119,8 @@ class HeadTraining:
             c=self._trainer.hyperparameters.regression_c,
             seed=self.settings.seed,
         )
-        is_told_by_one = method is Method.AUTO and self._is_told_by_one_sentence()
-        if is_told_by_one:
+        foregone = self._why_regression() if method is Method.AUTO else ""
+        if foregone:
             self._plan = replace(self._plan, tuned=None)
             self._meter.expect(self._plan.work)
         head = self._trainer.regression(self.rows.sampled, features)
@@ -133,10 +133,8 @@ class HeadTraining:
             return self._tuned(candidates, plan.tuned), Choice(method, {}, f"{method} was asked for")
         regression = candidates.regression(self.features[HeadTraining.VALIDATION])
         if not plan.tuned:
-            reason = "regression was asked for"
-            if is_told_by_one:
-                reason = "regression is kept: one sentence of a long text tells its class, which tuning does not learn"
-            elif plan.cuts:
+            reason = foregone or "regression was asked for"
+            if not foregone and plan.cuts:
                 reason = "the budget leaves no time to tune the base model"
             return regression, Choice(Method.REGRESSION, {}, reason)
         if plan.stops_early:
@@ -144,6 +142,9 @@ class HeadTraining:
             logits = {candidate.method: candidate.validation_logits for candidate in (regression, tuned)}
             choice = self._settled(HeldOut(self.rows.validation, logits), features)
             return (tuned if choice.method is tuned.method else regression), choice
+        if self._held_out is None and not self.rows.targets:
+            reason = f"{plan.tuned} is kept unseen: nobody has labeled a row to try methods on"
+            return self._tuned(candidates, plan.tuned), Choice(plan.tuned, {}, reason)
         if self._held_out is None:
             few = "no class has two rows that people labeled"
             reason = f"regression is kept: {few}, so none can be held out to try {plan.tuned} on"
@@ -179,6 +180,14 @@ class HeadTraining:
             self._context.run.log_tags({"left_out_for_time": cuts or "nothing"})
         warnings = [f"to keep within {budget_min:g} min, the training made do with {cuts}"] if cuts else []
         return warnings + ([self.rows.left_out] if self.rows.left_out else [])
+
+    def _why_regression(self) -> str:
+        """Return why nothing is tuned, whatever held-out rows would say; "" where it may be."""
+        if self._is_told_by_one_sentence():
+            return "regression is kept: one sentence of a long text tells its class, which tuning does not learn"
+        if self.rows.targets or self._plan.stops_early or self.objective.tunes_unseen:
+            return ""
+        return f"regression is kept: nobody has labeled a row to try {self._plan.tuned} on"
 
     def _is_told_by_one_sentence(self) -> bool:
         """True where that holds for most rows: a model tuned on some sentences of each misreads the others.

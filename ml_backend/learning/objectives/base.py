@@ -41,12 +41,14 @@ class Objective(ABC):
     Attributes:
         head: the kind of head.
         learns_descriptions: whether names and hints of labels are learned from as texts.
+        tunes_unseen: with AUTO the base model is tuned even where nobody has labeled a row to choose a method by.
         pooling: how the pieces of a long text decide together, where units are whole texts.
         decoder: how the head is read as long as nothing is calibrated; there from `prepare` on.
     """
 
     head: ClassVar[str]
     learns_descriptions: ClassVar[bool] = False
+    tunes_unseen: ClassVar[bool] = False
     pooling: Pooling = Pooling.MEAN
     decoder: Decoder
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -52,6 +53,9 @@ def training_data(
     if fault:
         raise TrainingError(f"{control.name!r} cannot be learned: {fault}")
     described = [(text, label.value) for label in control.labels for text in label.descriptions]
+    if not len(train):
+        # Their weights are shares of a person's, and there is none.
+        weak = replace(weak, weights=weak.weights / weak.weights.max())
     leading, rows = (train, "train row") if len(train) else (weak, "weak row")
     counts = Counter(label for target in leading.targets for label in served.kind.labels_in(target))
     return TrainingData(

@@ -22,11 +22,13 @@ class SelectionStrategy(ABC):
     Attributes:
         name: as users write it.
         needs_labels: serves only answers that are chosen from labels; where it does not, it serves every kind.
+        needs_sources: chooses by what label sources say.
         learns: needs expected answers; before there are labels to learn from, `typical` chooses instead.
     """
 
     name: ClassVar[str]
     needs_labels: ClassVar[bool] = False
+    needs_sources: ClassVar[bool] = False
     learns: ClassVar[bool] = False
 
     @abstractmethod

@@ -13,12 +13,15 @@ from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...domain.reasons import ReasonCounts
 from ...domain.selection import SelectedTask
+from ...errors import ConfigurationError
 from ...labelstudio.files.notes import FileNotes
 from ..exporting.row_source import RowSource, plan_of_file
 from ..features import TextFeatures
 from ..services import Services
+from ..sourcing.read import AskedFiles, ReadTexts, folder_for, read_texts
 from .audits import audits_first
 from .candidates import Candidates, file_candidates, project_candidates
+from .disputes import source_disputes
 from .expectations import MOST_MARKED, expected_answers, needs_reading
 from .mixed import mixed_list
 from .unfit import with_unfit
@@ -60,23 +63,27 @@ def select_from_project(
     *,
     strategy: str | None = None,
     count: int | None = None,
+    sources: str = "",
     report: ProgressCallback = Progress.ignore,
 ) -> SelectedTasks:
     """Choose among a project's unlabeled tasks.
 
     Args:
         strategy, count: None: by the settings.
+        sources: folder of label sources, for a strategy that asks them; "": by the settings.
 
     Raises:
         StudioError: Label Studio does not answer.
-        ConfigurationError: the strategy is unknown, or does not serve what the project is labeled with.
+        ConfigurationError: the strategy is unknown, does not serve what the project is labeled with, or lacks sources.
+        SourceError: the folder of label sources cannot be used.
         EncoderError: the base model cannot be loaded.
     """
     report(Progress(0.0, "reading", "reading the tasks"))
     source = RowSource.of_project(services, project)
     rows = _rows(source)
     candidates = project_candidates(services, project, source)
-    selected = _selected(services, source, rows, candidates, _Wish(services, strategy, count, report))
+    wish = _Wish(services, strategy, count, report, sources=sources, asked=project)
+    selected = _selected(services, source, rows, candidates, wish)
     tasks = selected.tasks
     if services.options.selection.mixed:
         tasks = mixed_list(services, project, tasks, selected.doubts)
@@ -93,17 +100,19 @@ def select_from_files(
     *,
     strategy: str | None = None,
     count: int | None = None,
+    sources: str = "",
     report: ProgressCallback = Progress.ignore,
 ) -> SelectedTasks:
     """Choose among the unlabeled tasks of a file, by the labels in an export.
 
     Args:
-        strategy, count: None: by the settings.
+        strategy, count, sources: as for a project.
 
     Raises:
         StudioExportError: a file is not what it should be.
         LabelConfigError: the label config cannot be served.
-        ConfigurationError: the strategy is unknown, or does not serve what is labeled.
+        ConfigurationError: the strategy is unknown, does not serve what is labeled, or lacks sources.
+        SourceError: the folder of label sources cannot be used.
         EncoderError: the base model cannot be loaded.
     """
     report(Progress(0.0, "reading", "reading the files"))
@@ -112,7 +121,8 @@ def select_from_files(
     source = RowSource.of_file(services, export, plan, notes, services.options.labels.split)
     rows = _rows(source)
     candidates = file_candidates(tasks, source, notes)
-    selected = _selected(services, source, rows, candidates, _Wish(services, strategy, count, report))
+    wish = _Wish(services, strategy, count, report, sources=sources, asked=AskedFiles(export, label_config, tasks))
+    selected = _selected(services, source, rows, candidates, wish)
     return replace(selected, notes=(*sentences, *notes.sentences, *selected.notes))
 
 
@@ -145,6 +155,7 @@ def _selected(
         rng = np.random.default_rng(options.seed)
         candidates = candidates.take(np.sort(rng.permutation(total)[:MOST_MARKED]).tolist())
         notes.append(f"{MOST_MARKED} of {total} unlabeled tasks, drawn at random, were looked at")
+    read = wish.read_sources(services) if chosen_by.needs_sources else None
     encoder = TextEncoder.load(options.models.base_model)
     features = TextFeatures(services, encoder)
     texts = [readable_text(row.text) for row in rows]
@@ -152,8 +163,9 @@ def _selected(
     vectors = features.of([*texts, *candidates.readable], reading)
     report(Progress(FEATURES_END, "choosing", f"choosing among {len(candidates)} tasks"))
     answers = expected_answers(source.plan.controls, rows, candidates, encoder, vectors)
+    disputes = source_disputes(read, candidates.task_ids, answers) if read else ()
     choices = choose(
-        Pool(vectors[len(texts) :], vectors[: len(texts)], answers, options.seed),
+        Pool(vectors[len(texts) :], vectors[: len(texts)], answers, options.seed, disputes),
         candidates.readable,
         chosen_by,
         wish.count,
@@ -180,8 +192,33 @@ def _selected(
 class _Wish:
     """The wish of the caller, or else of the settings."""
 
-    def __init__(self, services: Services, strategy: str | None, count: int | None, report: ProgressCallback) -> None:
+    def __init__(
+        self,
+        services: Services,
+        strategy: str | None,
+        count: int | None,
+        report: ProgressCallback,
+        *,
+        sources: str,
+        asked: Project | AskedFiles,
+    ) -> None:
         options = services.options.selection
+        self.sources, self.asked = sources or services.options.sources.folder, asked
         self.strategy = strategy or options.strategy
         self.count = options.count if count is None else count
         self.report = report
+
+    def read_sources(self, services: Services) -> ReadTexts:
+        """Have label sources read the texts.
+
+        Raises:
+            ConfigurationError: none are named.
+        """
+        if not self.sources:
+            raise ConfigurationError(
+                f"strategy {self.strategy!r} asks label sources, and there are none; name their folder with --sources "
+                "or LABELLOOP_SOURCES"
+            )
+        self.report(Progress(0.0, "sources", "label sources read the tasks"))
+        key = self.asked.ref.key if isinstance(self.asked, Project) else ""
+        return read_texts(services, folder_for(self.sources, key), self.asked)

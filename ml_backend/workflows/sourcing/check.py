@@ -7,7 +7,6 @@ from typing import Any
 
 from ...domain.readable import readable
 from ...domain.snapshot import Split
-from ...domain.source import AnswerForm
 from ...measuring.source_quality import Share
 from ...measuring.votes import VotedPart
 from .read import JudgedControl, ReadTexts
@@ -50,7 +49,7 @@ def _differences(read: ReadTexts, control: JudgedControl) -> Iterator[dict[str, 
             "task_id": given.task_id,
             "control": control.asked.name,
             "source": read.sources[number].name,
-            "says": ", ".join(_shown(control, part, text) for part in parts),
+            "says": ", ".join(control.shown(part, text) for part in parts),
             "given": readable(given.targets[control.asked.name], text),
             "text": text,
         }
@@ -86,9 +85,3 @@ def _rounded(share: Share) -> list[float | None]:
     low, high = share.interval
     middle = share.value
     return [round(low, DIGITS), None if middle is None else round(middle, DIGITS), round(high, DIGITS)]
-
-
-def _shown(control: JudgedControl, part: VotedPart, text: str) -> str:
-    label, start, end = part
-    name = control.asked.labels[label]
-    return f"{text[start:end]!r} is {name}" if control.asked.form is AnswerForm.SPANS else name

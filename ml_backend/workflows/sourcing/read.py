@@ -21,7 +21,7 @@ from ...labelstudio.files.notes import FileNotes
 from ...labelstudio.plans import plan_of
 from ...measuring.label_model import precisions
 from ...measuring.source_quality import Answers, SourceFigures, judged, measured_sources
-from ...measuring.votes import Votes
+from ...measuring.votes import VotedPart, Votes
 from ...models.decoders.base import decoder_of
 from ...snapshots.store import SnapshotFolder
 from ...sources.kinds.base import AskedControl
@@ -35,7 +35,7 @@ from ..services import Services
 if TYPE_CHECKING:
     from ...models.text.torch_encoder import TextEncoder
 
-__all__ = ["AskedFiles", "AskedSnapshot", "JudgedControl", "ReadTexts", "read_texts"]
+__all__ = ["AskedFiles", "AskedSnapshot", "JudgedControl", "ReadTexts", "folder_for", "read_texts"]
 
 
 class AskedFiles(NamedTuple):
@@ -86,6 +86,12 @@ class JudgedControl:
     figures: Mapping[int, SourceFigures]
     off: Mapping[int, str]
 
+    def shown(self, part: VotedPart, text: str) -> str:
+        """Return in words what a vote says about a text."""
+        label, start, end = part
+        name = self.asked.labels[label]
+        return f"{text[start:end]!r} is {name}" if self.asked.form is AnswerForm.SPANS else name
+
     @property
     def votes_on(self) -> Votes:
         """The votes of the sources that are on."""
@@ -117,8 +123,8 @@ class ReadTexts:
     notes: Sequence[str] = ()
 
     def text_of(self, control: "JudgedControl", row: int) -> str:
-        """Return what a labeled row's answer to a control is about."""
-        return self.plan.about(control.asked.name, self.rows[row].text)
+        """Return what the answer to a control is about, in a labeled row or another text."""
+        return self.plan.about(control.asked.name, self.texts[row])
 
     def in_split(self, split: Split) -> Bools:
         """Return which texts are labeled rows of a split, shape (N,)."""
@@ -230,6 +236,12 @@ def read_texts(
         options.precision_floor if floor is None else floor,
         (*sentences, *notes.sentences, *_left_out(reasons), *_blindness(rows, splits)),
     )
+
+
+def folder_for(folder: str | Path, project_key: str) -> Path:
+    """Return the folder of a project's label sources: one that is named like its snapshots, or all of it."""
+    own = Path(folder) / project_key
+    return own if own.is_dir() else Path(folder)
 
 
 def _asked_control(served: ServedControl) -> AskedControl:

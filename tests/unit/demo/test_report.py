@@ -163,7 +163,10 @@ def test_credentials_are_not_in_the_representation_that_logs_and_tracebacks_show
 
 def test_everything_is_one_json_object(tmp_path: Path) -> None:
     compared, places = _compared(("Returns", "Billing"), ("Billing", "Billing")), _addresses(tmp_path)
-    told = to_json(tickets=152, cost=COST, mistakes=4, training=TRAINING, compared=compared, addresses=places)
+    first = {"learned": 366}
+    told = to_json(
+        tickets=152, first=first, cost=COST, mistakes=4, training=TRAINING, compared=compared, addresses=places
+    )
 
     figures = json.loads(json.dumps(told))
 

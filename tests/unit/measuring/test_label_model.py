@@ -51,11 +51,13 @@ def test_several_labels_are_decided_one_by_one_and_distrusted_ones_left_out() ->
     assert found.confidence == pytest.approx(0.9 * 0.8 * 0.8)
 
 
-def test_pieces_are_settled_by_votes_on_label_start_and_end() -> None:
-    votes = votes_of((0, 0, 1, 0, 8), (0, 1, 1, 2, 8), (0, 2, 1, 2, 6), (0, 3, 2, 2, 8), (0, 0, 3, 20, 24))
+def test_of_overlapping_pieces_the_one_with_the_most_votes_stays_and_of_equals_the_longest() -> None:
+    votes = votes_of((0, 0, 1, 2, 8), (0, 1, 1, 2, 8), (0, 2, 1, 0, 8), (0, 3, 2, 2, 9), (0, 0, 3, 20, 24))
     found = answer(votes, [0.8, 0.8, 0.8, 0.7], AnswerForm.SPANS)
     assert found.parts == ((1, 2, 8), (3, 20, 24))
     assert found.sources == (0, 1, 2)
+    alone = answer(votes_of((0, 0, 1, 2, 8), (0, 1, 1, 0, 8)), [0.8, 0.8], AnswerForm.SPANS)
+    assert (alone.parts, alone.confidence) == (((1, 0, 8),), pytest.approx(0.5))
 
 
 def test_precision_is_measured_where_people_labeled_and_drawn_towards_that_of_all() -> None:

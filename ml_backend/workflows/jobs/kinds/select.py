@@ -24,6 +24,7 @@ class SelectJob(JobKind, frozen=True):
     Attributes:
         trigger: who asked: `command`, `promotion` or `labels`.
         strategy, count: None: by the settings.
+        sources: folder of label sources, for a strategy that asks them; "": by the settings.
     """
 
     name: ClassVar[str] = "select"
@@ -34,6 +35,7 @@ class SelectJob(JobKind, frozen=True):
     trigger: str
     strategy: str | None = None
     count: int | None = None
+    sources: str = ""
 
     def dedupe_key(self, project_id: int) -> str:
         return f"select:{project_id}:{self.strategy or ''}:{self.count or ''}"
@@ -45,6 +47,7 @@ class SelectJob(JobKind, frozen=True):
             project,
             strategy=self.strategy,
             count=self.count,
+            sources=self.sources,
             report=Progress.share_of(context.report, 0.0, PUSH_STARTS),
         )
         pushed = push_list(services, project, selected.tasks, Progress.share_of(context.report, PUSH_STARTS, 1.0))
