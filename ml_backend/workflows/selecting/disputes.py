@@ -1,4 +1,4 @@
-"""What label sources contradict each other about, or the model, among the tasks to choose from."""
+"""Contradictions between label sources, and between them and the model, about the tasks to choose from."""
 
 from collections import defaultdict
 from collections.abc import Sequence
