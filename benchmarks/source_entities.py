@@ -10,11 +10,10 @@ For each number of labeled training texts, drawn at random, a version learns fro
 sources propose for the other training texts besides; with 0, from that alone, as before the first training. F1 is
 strict on the official test file, beside what the votes themselves answer there.
 
-With --combine: ways to make one answer of votes on pieces, by strict F1 on the development file. There the sources
-above hardly ever meet, so further ones are simulated: each finds some of the pieces, with a word more or another type
-at some of them, and marks others for nothing. 100 labeled texts tell their precisions, and the rest is scored. The
-package votes on whole pieces; the others vote on label, start and end one after another, or on words, and where it
-says majority, each source counts alike. cleanlab and crowd-kit combine classes, texts and images, not pieces of texts.
+With --combine: ways to make one answer of votes on pieces. The lists are made of a half of the training file, drawn at
+random, and read the other half, of which 200 texts tell their precisions and the rest gives the strict F1. The package
+votes on whole pieces; the others vote on label, start and end one after another, or on words, and where it says
+majority, each source counts alike. cleanlab and crowd-kit combine classes, texts and images, not pieces of texts.
 """
 
 import argparse
@@ -27,7 +26,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -50,28 +48,10 @@ SHAPES = Path(__file__).parent / "wnut17_sources"
 CONTROL = "entities"
 LEAST_MARKED = 0.5
 
-JUDGED, SIMULATED_SEEDS = 100, (1, 2, 3)
+JUDGED, COMBINED_SEEDS = 200, (1, 2, 3)
 
 Piece = tuple[int, int, int]
 Cast = Sequence[tuple[int, Piece]]
-
-
-class Habits(NamedTuple):
-    """How often a simulated source finds a piece, mistakes its end or type, and marks a word for nothing."""
-
-    finds: float
-    mistakes_end: float
-    mistakes_type: float
-    invents: float
-
-
-SIMULATED = (
-    Habits(0.7, 0.1, 0.05, 0.02),
-    Habits(0.6, 0.4, 0.1, 0.05),
-    Habits(0.6, 0.4, 0.1, 0.05),
-    Habits(0.4, 0.1, 0.4, 0.1),
-    Habits(0.5, 0.6, 0.2, 0.2),
-)
 
 
 def main() -> None:
@@ -85,27 +65,32 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.data is None:
         parser.error("give --data or set WNUT17")
-    train, dev, test = (read_rows(Path(asked.data) / f"{name}.conll") for name in ("train", "dev", "test"))
+    train, test = (read_rows(Path(asked.data) / f"{name}.conll") for name in ("train", "test"))
     labels = tuple(sorted({span.label for _, target in train for span in spans_in(target)}))
-    with tempfile.TemporaryDirectory() as folder:
-        write_sources(Path(folder) / "sources", train, labels)
-        with SourceRunner(
-            Path(folder) / "sources", [AskedControl(CONTROL, AnswerForm.SPANS, labels)], limit_s=10.0
-        ) as runner:
-            votes = [runner.votes(text for text, _ in rows) for rows in (train, dev, test)]
-            sources = len(runner.sources)
-        if runner.faults:
-            raise SystemExit("\n".join(fault.sentence for fault in runner.faults))
     if asked.combine:
-        show_ways(votes[1], dev, labels, sources)
+        for seed in COMBINED_SEEDS:
+            show_ways(train, labels, seed)
         return
-    show("votes of the sources", answers(votes[2], len(test), labels, trust_of(votes[2], sources)), test)
-    weak = proposed(votes[0], labels, sources)
+    (on_train, on_test), sources = votes_of(train, [train, test], labels)
+    show("votes of the sources", answers(on_test, len(test), labels, trust_of(on_test, sources)), test)
+    weak = proposed(on_train, labels, sources)
     print(f"sources propose pieces in {len(weak)} of {len(train)} training texts", flush=True)
     for count in asked.labels:
         for method in asked.methods:
             data = training_data(train, weak, labels, count, asked.seed)
             show_trained(data, test, TrainingSettings(method=method, seed=asked.seed))
+
+
+def votes_of(known: Rows, read: Sequence[Rows], labels: Sequence[str]) -> tuple[list[Votes], int]:
+    """Return the votes on texts of sources whose lists come from others, and how many sources there are."""
+    asked = AskedControl(CONTROL, AnswerForm.SPANS, tuple(labels))
+    with tempfile.TemporaryDirectory() as folder:
+        write_sources(Path(folder) / "sources", known, labels)
+        with SourceRunner(Path(folder) / "sources", [asked], limit_s=10.0) as runner:
+            votes = [runner.votes(text for text, _ in rows) for rows in read]
+    if runner.faults:
+        raise SystemExit("\n".join(fault.sentence for fault in runner.faults))
+    return votes, len(runner.sources)
 
 
 def write_sources(folder: Path, train: Rows, labels: Sequence[str]) -> None:
@@ -174,34 +159,16 @@ def show_trained(data: TrainingData, test: Rows, settings: TrainingSettings) -> 
             show(f"{len(data.train)} labeled texts {name}, {outcome.method}, {outcome.seconds:.0f} s", found, test)
 
 
-def show_ways(votes: Votes, rows: Rows, labels: Sequence[str], sources: int) -> None:
-    """Show the strict F1 of each way to combine the votes of the sources, and of simulated ones."""
-    show_combined("sources", votes, rows, labels, trust_of(votes, sources))
-    for seed in SIMULATED_SEEDS:
-        simulated = simulated_votes(rows, labels, seed)
-        truth = {(row, labels.index(s.label), s.start, s.end) for row in range(JUDGED) for s in spans_in(rows[row][1])}
-        verdicts = [(row, *part) in truth if row < JUDGED else -1 for row, _, part in simulated.listed()]
-        trust = precisions(simulated, np.array(verdicts, dtype=np.int64), sources=len(SIMULATED))
-        later = simulated.where(simulated.row >= JUDGED)
-        later = replace(later, row=later.row - JUDGED)
-        show_combined(f"simulated, seed {seed}", later, rows[JUDGED:], labels, trust)
-
-
-def simulated_votes(rows: Rows, labels: Sequence[str], seed: int) -> Votes:
-    """Return votes of the simulated sources on all rows."""
-    rng = np.random.default_rng(seed)
-    votes = []
-    for row, (text, target) in enumerate(rows):
-        words = [(word.start(), word.end()) for word in re.finditer(r"\S+", text)]
-        for source, habits in enumerate(SIMULATED):
-            pieces = [(labels.index(s.label), s.start, s.end) for s in spans_in(target) if rng.random() < habits.finds]
-            if rng.random() < habits.invents:
-                pieces.append((int(rng.integers(len(labels))), *words[rng.integers(len(words))]))
-            for label, start, end in pieces:
-                said = int(rng.integers(len(labels))) if rng.random() < habits.mistakes_type else label
-                later = next((stop for _, stop in words if stop > end), end)
-                votes.append((row, source, said, start, later if rng.random() < habits.mistakes_end else end))
-    return Votes.of(np.array(votes, dtype=np.int64))
+def show_ways(train: Rows, labels: Sequence[str], seed: int) -> None:
+    """Show the strict F1 of each way to combine votes on a half of the training file."""
+    order = np.random.default_rng(seed).permutation(len(train)).tolist()
+    known, rows = ([train[i] for i in half] for half in (order[: len(train) // 2], order[len(train) // 2 :]))
+    (votes,), sources = votes_of(known, [rows], labels)
+    truth = {(row, labels.index(s.label), s.start, s.end) for row in range(JUDGED) for s in spans_in(rows[row][1])}
+    verdicts = [(row, *part) in truth if row < JUDGED else -1 for row, _, part in votes.listed()]
+    trust = precisions(votes, np.array(verdicts, dtype=np.int64), sources=sources)
+    later = votes.where(votes.row >= JUDGED)
+    show_combined(f"seed {seed}", replace(later, row=later.row - JUDGED), rows[JUDGED:], labels, trust)
 
 
 def show_combined(name: str, votes: Votes, rows: Rows, labels: Sequence[str], trust: Floats) -> None:
@@ -210,6 +177,7 @@ def show_combined(name: str, votes: Votes, rows: Rows, labels: Sequence[str], tr
     ways: dict[str, Callable[[str, Cast], list[Piece]]] = {
         "vote on label, start and end": lambda _, cast: by_ends([(weights[source], part) for source, part in cast]),
         "majority of whole pieces": lambda _, cast: whole_pieces([(1.0, part) for _, part in cast]),
+        "majority of label, start and end": lambda _, cast: by_ends([(1.0, part) for _, part in cast]),
         "vote on words": lambda text, cast: by_words(text, [(weights[source], part) for source, part in cast]),
         "majority of words": lambda text, cast: by_words(text, [(1.0, part) for _, part in cast]),
     }
