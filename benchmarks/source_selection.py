@@ -2,10 +2,10 @@
 
     python -m benchmarks.source_selection --data BANKING77 --folder FOLDER [--seeds 1 2]
 
-A pool of 4,000 training texts, of which two per class are labeled at random at first, then as many again four times, chosen by a
-strategy. A regression on the frozen base model's vectors learns from the labels, from the names of classes, and from what
-the rationales of `benchmarks/banking77_sources` propose for the other texts of the pool. The score is macro-F1 on the
-official test file. Vectors stay in the folder.
+Of a pool of 4,000 training texts 154 are labeled at random at first, then as many again four times, chosen by a
+strategy. A regression on the frozen base model's vectors learns from the labels, from the names of classes, and from
+what the rationales of `benchmarks/banking77_sources` propose for the other texts of the pool. The score is macro-F1 on
+the official test file. Vectors stay in the folder.
 """
 
 import argparse

@@ -5,18 +5,7 @@ docs/analysts-guide.md tells how they came about.
 
 from ml_backend.sources.writing import TaskText, rationale
 
-__all__ = [
-    "arrived_wrong",
-    "asks_before_anything_happened",
-    "awaits_a_parcel",
-    "cannot_get_in",
-    "does_not_work",
-    "goes_back",
-    "names_an_amount",
-    "speaks_of_a_bill",
-    "wants_it_to_end",
-    "was_treated_badly",
-]
+__all__: list[str] = []
 
 EXPERT = {"by": "Ada Reed", "when": "2026-11-30"}
 
