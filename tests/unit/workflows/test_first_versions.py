@@ -12,7 +12,9 @@ from ml_backend.domain.job import Job, JobState
 from ml_backend.domain.model import LearnedFrom, Method
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
+from ml_backend.errors import CertificateError
 from ml_backend.snapshots.store import SnapshotFolder
+from ml_backend.workflows.accepting.certify import Certifier
 from ml_backend.workflows.exporting.snapshots import newest_snapshot
 from ml_backend.workflows.jobs.kinds.audit import AuditJob
 from ml_backend.workflows.jobs.kinds.train import TrainJob
@@ -129,6 +131,8 @@ def test_it_is_shown_as_what_it_is_and_nobody_audits_labels_that_are_not_there(
     assert services.versions.get(result["model_version"]).learned_from is LearnedFrom.SOURCES
     assert ProjectStatus.of(services, project).learned_from == "label sources alone"
     assert services.database.jobs.last(AuditJob.name, project.id) is None
+    with pytest.raises(CertificateError, match="0 blind test rows cannot certify"):
+        Certifier(real(services), project).certify(0.02, 0.05)
 
 
 def test_held_out_labels_alone_hold_the_gate_and_judge_it_by_figures(services: Services, folder: Path) -> None:
