@@ -9,7 +9,7 @@ from ...arrays import Bools, Floats
 from ...domain.annotation import Annotation
 from ...domain.example import Row, SelectedBy, Target
 from ...domain.job import Job
-from ...domain.model import Method, ModelVersion
+from ...domain.model import LearnedFrom, Method, ModelVersion
 from ...domain.ports import Predictor
 from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
@@ -185,6 +185,7 @@ class _Rounds:
             "macro_f1": score,
             "low": low,
             "high": high,
+            "learned_from": LearnedFrom.LABELS,
         }
 
     @property
