@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .domain.model import ModelVersion
 from .domain.ports import JobLauncher, Predictor
 from .domain.project import Project
-from .errors import TextServerError
+from .errors import ConfigurationError, TextServerError
 from .hooks.manager import Hooks, load_hooks
 from .hooks.notifier import WebhookNotifier
 from .hooks.redaction import Redaction
@@ -19,7 +19,7 @@ from .jobs.launcher import SubprocessLauncher
 from .labelstudio.client import StudioClient
 from .labelstudio.plans import plan_of
 from .log_lines import LineFormatter
-from .options import Options
+from .options import PREFIX, Options
 from .serving.alarms import Alarms
 from .serving.answer_cache import AnswerCache, CachedPredictor
 from .serving.champions import Champions
@@ -36,11 +36,12 @@ if TYPE_CHECKING:
     from .serving.engines import Engines
     from .serving.openai_server import OpenAiServer
 
-__all__ = ["build_services", "configure_logging"]
+__all__ = ["build_services", "configure_logging", "prompted_server"]
 
 log = logging.getLogger(__name__)
 
 MB = 1_000_000
+PROMPT_ATTEMPTS = 6
 
 
 def build_services(options: Options, *, launcher: JobLauncher | None = None) -> Services:
@@ -76,6 +77,7 @@ def build_services(options: Options, *, launcher: JobLauncher | None = None) -> 
         ),
         load_predictor=partial(load_bundle_predictor, runtime=options.serving.runtime),
         cold_start=partial(_cold_start, options),
+        text_server=partial(prompted_server, options),
         clock=_utc_now,
         hooks=_hooks(options),
         answers=answers,
@@ -154,6 +156,27 @@ def _text_server(options: Options, model: str | None) -> "OpenAiServer":
 
     key = options.text_server.key.get_secret_value()
     return OpenAiServer(options.text_server.url, model, key or None, budget_s=options.serving.draft_budget_s)
+
+
+def prompted_server(options: Options, model: str | None = None) -> "OpenAiServer":
+    """Return the OpenAI-compatible server as prompts are put to it: with more patience than drafts, which people await.
+
+    Args:
+        model: as the server names it; None: that of the settings, or its only one.
+
+    Raises:
+        ConfigurationError: the settings name none.
+    """
+    from .serving.openai_server import OpenAiServer
+
+    server = options.text_server
+    if not server.url:
+        raise ConfigurationError(
+            f"no text server found; wanted {PREFIX}TEXT_SERVER_URL, the URL of an OpenAI-compatible server such as "
+            "http://localhost:8000/v1, which gets the texts"
+        )
+    key = server.key.get_secret_value()
+    return OpenAiServer(server.url, model or server.model or None, key or None, attempts=PROMPT_ATTEMPTS)
 
 
 def _cold_start(options: Options, project: Project, encoder: "Encoder | None" = None) -> "ColdStartPredictor":

@@ -13,6 +13,7 @@ __all__ = [
     "GateOptions",
     "Group",
     "JobOptions",
+    "PromptOptions",
     "RetrainingOptions",
     "Seconds",
     "SelectionOptions",
@@ -169,3 +170,28 @@ class SourceOptions(Group):
         "Longest time that a label source may take with one text, in seconds; one that takes longer is left out.",
         ge=0.1,
     )
+
+
+class PromptOptions(Group):
+    """What prompted language models may be asked, and what that costs."""
+
+    model_config = prefixed("prompt_")
+
+    most: Count = setting(
+        1000,
+        "Texts that a prompted label source, or each number of examples in `labelloop baseline`, asks the text server "
+        "about in one run, those with a known answer not counted; 0: none.",
+        ge=0,
+    )
+    input_price: float = setting(
+        0.0, "Price of a million tokens that a prompted model reads; 0: not known.", ge=0, allow_inf_nan=False
+    )
+    output_price: float = setting(
+        0.0, "Price of a million tokens that a prompted model writes; 0: not known.", ge=0, allow_inf_nan=False
+    )
+
+    def price(self, read_tokens: float, written_tokens: float) -> float | None:
+        """Return what tokens cost; None where no price is set."""
+        if not (self.input_price or self.output_price):
+            return None
+        return (read_tokens * self.input_price + written_tokens * self.output_price) / 1_000_000

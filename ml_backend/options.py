@@ -25,6 +25,7 @@ from .option_groups import (
     GateOptions,
     Group,
     JobOptions,
+    PromptOptions,
     RetrainingOptions,
     Seconds,
     SelectionOptions,
@@ -135,16 +136,21 @@ class ModelOptions(Group):
 
 
 class TextServerOptions(Group):
-    """The OpenAI-compatible server that writes drafts, where there is one."""
+    """The OpenAI-compatible server that writes drafts and answers prompts, where there is one."""
 
     model_config = prefixed("text_server_")
 
     url: BaseUrlOrNone = setting(
         "",
         "URL of an OpenAI-compatible server, such as `http://localhost:8000/v1`, that writes drafts before "
-        "the first version, and those of every version whose name one of its models has; empty: none.",
+        "the first version, and those of every version whose name one of its models has, and that `labelloop baseline` "
+        "and prompted label sources ask; empty: none.",
     )
-    model: str = setting("", "Model of that server that writes drafts before the first version; empty: its only one.")
+    model: str = setting(
+        "",
+        "Model of that server that writes drafts before the first version, and that prompts are for; empty: its only "
+        "one.",
+    )
     key: Credential = setting(SecretStr(""), "API key of that server.")
 
 
@@ -262,7 +268,7 @@ class CostOptions(Group):
     machine_hour_price: float = setting(
         0.0, "Price of an hour of the machine that trains; 0: hours alone are shown.", ge=0, allow_inf_nan=False
     )
-    currency: str = setting("EUR", "Currency of both prices, as it is written behind a number.", max_length=12)
+    currency: str = setting("EUR", "Currency of all prices, as it is written behind a number.", max_length=12)
     stop_below_gain: float = setting(
         0.002,
         "Least F1, from 0 to 1, that an expert's hour must gain: where the next 100 labels gain less, "
@@ -314,6 +320,7 @@ class Options(Group):
     feedback: FeedbackOptions = Field(default_factory=FeedbackOptions)
     selection: SelectionOptions = Field(default_factory=SelectionOptions)
     sources: SourceOptions = Field(default_factory=SourceOptions)
+    prompts: PromptOptions = Field(default_factory=PromptOptions)
     costs: CostOptions = Field(default_factory=CostOptions)
     extensions: _ExtensionOptions = Field(default_factory=_ExtensionOptions)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "Least level that is logged.")

@@ -20,6 +20,8 @@ class Script:
         requests, headers: what was sent.
         pauses_s: before every word; the last one goes for the words that follow.
         streams: False where it gives whole answers, asked for a stream or not.
+        unknown: parameters that it refuses by name.
+        gives_logprobs: it gives the log-probability of each word, where it is asked to.
     """
 
     answer: Callable[[str], str] = lambda prompt: f"You said {prompt}"
@@ -33,6 +35,9 @@ class Script:
     headers: list[dict[str, str]] = field(default_factory=list)
     refusal_kind: str = "text/plain"
     most_at_a_time: int = 0
+    unknown: tuple[str, ...] = ()
+    gives_logprobs: bool = False
+    log_probability: Callable[[str], float] = lambda word: -0.1
 
 
 @contextmanager
@@ -89,20 +94,31 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
                 script.requests.append(body)
                 script.headers.append(dict(self.headers))
                 refusal = script.refusals.pop(0) if script.refusals else None
-            if refusal is not None:
+            refused = next((name for name in script.unknown if name in body), None)
+            if refused is not None:
+                self._send(400, {"error": {"message": f"unknown parameter: {refused}"}})
+            elif refusal is not None:
                 self._write(refusal[0], script.refusal_kind, refusal[1].encode())
             else:
                 self._answer(body)
 
         def _answer(self, body: dict[str, Any]) -> None:
             words = script.answer(body["messages"][-1]["content"]).split(" ")
-            kept = words[: min(body["max_tokens"], script.most_tokens)]
+            kept = words[: min(body.get("max_tokens", 1000), script.most_tokens)]
             reason = "stop" if len(kept) == len(words) else "length"
             if not (body.get("stream") and script.streams):
                 with at_work():
                     time.sleep(sum(_pause_s(script, number) for number in range(len(kept))))
                 message = {"role": "assistant", "content": " ".join(kept)}
-                self._send(200, {"choices": [{"index": 0, "message": message, "finish_reason": reason}]})
+                choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": reason}
+                if body.get("logprobs") and script.gives_logprobs:
+                    tokens = [word if number == 0 else f" {word}" for number, word in enumerate(kept)]
+                    choice["logprobs"] = {
+                        "content": [{"token": each, "logprob": script.log_probability(each)} for each in tokens]
+                    }
+                read = sum(len(each["content"].split()) for each in body["messages"])
+                usage = {"prompt_tokens": read, "completion_tokens": len(kept)}
+                self._send(200, {"choices": [choice], "usage": usage})
                 return
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream; charset=utf-8")

@@ -6,11 +6,12 @@ import shutil
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ml_backend.bootstrap import prompted_server
 from ml_backend.domain.annotation import ProjectInfo
 from ml_backend.domain.job import JobState
 from ml_backend.domain.model import ModelVersion
@@ -113,8 +114,9 @@ def build_test_services(
     database = open_database(database_url, clock) if database_url else _own_database(home, clock)
     mlflow = mlflow or FakeRegistry(tracker.folder, clock)
     versions = ModelVersions(database.versions, mlflow, home)
+    chosen = Options(**QUIET | {"home": home} | ({"backend": backend} if backend else {}) | options)
     late.services = Services(
-        options=Options(**QUIET | {"home": home} | ({"backend": backend} if backend else {}) | options),
+        options=chosen,
         database=database,
         studio=studio or FakeStudio(),
         tracker=tracker,
@@ -123,6 +125,7 @@ def build_test_services(
         champions=Champions(versions, load, _cold_start, alarms),
         load_predictor=load,
         cold_start=_cold_start,
+        text_server=partial(prompted_server, chosen),
         clock=clock,
         alarms=alarms,
     )
@@ -132,7 +135,8 @@ def build_test_services(
 def with_settings(services: Services, **settings: Any) -> Services:
     """The same services with some settings changed, by the settings' names."""
     values = {name.removeprefix(PREFIX).lower(): value for name, value in services.options.environment().items()}
-    return replace(services, options=Options(**values | settings))
+    options = Options(**values | settings)
+    return replace(services, options=options, text_server=partial(prompted_server, options))
 
 
 def versions_in(home: Path) -> ModelVersions:

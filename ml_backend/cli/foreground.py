@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..workflows.jobs.kinds.base import JobKind
     from ..workflows.services import Services
 
-__all__ = ["claimed", "run_in_foreground"]
+__all__ = ["ProgressDisplay", "claimed", "run_in_foreground"]
 
 POLL_S = 0.2
 AWAY_S = 5.0
@@ -71,7 +71,7 @@ def _run(services: "Services", job: "Job", signals: list[int]) -> "Job":
 
     worker = Worker(services, binds_jobs=True)
     worker.start(job)
-    with _ProgressDisplay() as show:
+    with ProgressDisplay() as show:
         while not job.state.is_over:
             time.sleep(POLL_S)
             with _bearing_absence(job):
@@ -89,7 +89,7 @@ def _run(services: "Services", job: "Job", signals: list[int]) -> "Job":
 def _watch(services: "Services", job: "Job", signals: list[int]) -> "Job":
     """Return the job once it is over or a signal comes."""
     note(f"job {job.id} is running already; watching it (Ctrl-C stops the watching, not the job)")
-    with _ProgressDisplay() as show:
+    with ProgressDisplay() as show:
         while not (job.state.is_over or signals):
             time.sleep(POLL_S)
             with _bearing_absence(job):
@@ -113,7 +113,7 @@ def _bearing_absence(job: "Job") -> Iterator[None]:
 _ENDINGS = {"running": "goes on", "queued": "goes on", "cancelled": "was cancelled", "abandoned": "was abandoned"}
 
 
-class _ProgressDisplay:
+class ProgressDisplay:
     """A progress bar on a terminal; elsewhere a line per stage."""
 
     def __enter__(self) -> ProgressCallback:

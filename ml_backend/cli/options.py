@@ -65,7 +65,7 @@ _SOURCES = typer.Option(
     exists=True,
     file_okay=False,
     metavar="DIR",
-    help="Folder of rationales (*.py), gazetteers/ and patterns/. Its code runs with your rights.",
+    help="Folder of rationales (*.py), gazetteers/, patterns/ and prompts/. Its code runs with your rights.",
 )
 SourceFolder = Annotated[Path, _SOURCES]
 OptionalSourceFolder = Annotated[Path | None, _SOURCES]

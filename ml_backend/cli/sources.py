@@ -12,6 +12,7 @@ from ..domain.source import SourceFault
 from ..errors import ConfigurationError
 from .app import app
 from .files import StudioExport, check_source, config_text
+from .foreground import ProgressDisplay
 from .options import AsJson, ConfigFile, OptionalProject, SourceFolder
 from .output import emit, note, table
 from .session import open_services
@@ -19,6 +20,7 @@ from .session import open_services
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from ..domain.project import Project
     from ..workflows.sourcing.read import ReadTexts
 
 __all__: list[str] = []
@@ -37,7 +39,7 @@ class _CheckByDefault(TyperGroup):
 
 _commands = typer.Typer(
     cls=_CheckByDefault,
-    help="Measure label sources (an expert's reasons as code, lists, patterns), and propose answers by them. "
+    help="Measure label sources (an expert's reasons as code, lists, patterns, prompts), and propose answers by them. "
     "Without a command: check.",
     no_args_is_help=True,
 )
@@ -74,7 +76,8 @@ def check(
 
     Needs --project, or --studio-export with --config. Precision is measured on validation rows, which people labeled
     without a hint, and apart from that on train rows; test rows are not looked at. A source that is surely below the
-    floor on either is switched off. Changes nothing.
+    floor on either is switched off. Prompts are put to LABELLOOP_TEXT_SERVER_URL, which gets the texts. Changes
+    nothing.
     """
     from ..workflows.sourcing.check import source_check
 
@@ -138,15 +141,22 @@ def _read(
     tasks: Path | None,
     floor: float | None,
 ) -> "ReadTexts":
+    from ..workflows.sourcing.prompted import disclosure
     from ..workflows.sourcing.read import AskedFiles, read_texts
 
     check_source(project, studio_export, config)
     if tasks is not None and project is not None:
         raise ConfigurationError("--tasks goes with --studio-export; a project's unlabeled tasks are in Label Studio")
     services = open_services()
-    if studio_export is not None:
-        return read_texts(services, sources, AskedFiles(studio_export, config_text(config), tasks), floor=floor)
-    return read_texts(services, sources, services.database.projects.get(project or 0), floor=floor)
+    asked: Project | AskedFiles = (
+        services.database.projects.get(project or 0)
+        if studio_export is None
+        else AskedFiles(studio_export, config_text(config), tasks)
+    )
+    if sentence := disclosure(services, sources):
+        note(sentence)
+    with ProgressDisplay() as show:
+        return read_texts(services, sources, asked, floor=floor, report=show)
 
 
 def _note(sentences: Sequence[str], faults: Sequence[SourceFault]) -> None:
@@ -163,6 +173,12 @@ def _check_lines(result: Mapping[str, Any]) -> "Iterator[str | Table]":
     if found:
         columns = ("source", "label", "covers", "right, blind (95%)", "rows", "right, train (95%)", "rows", "alone")
         yield table((*columns, "conflicts", ""), map(_source_row, found))
+    costs = [(each["name"], each["costs"]) for each in found if each["costs"]]
+    if costs:
+        yield ""
+        titles = ("per 1,000 tasks", "model", "tokens read", "written", f"price, {costs[0][1]['currency']}", "seconds")
+        names = ("model", "input_tokens", "output_tokens", "price", "seconds")
+        yield table(titles, [(name, *(per[key] for key in names)) for name, per in costs])
     differences = result["differences"]
     if differences:
         yield ""

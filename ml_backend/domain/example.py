@@ -119,7 +119,7 @@ class Row:
         labels: every annotator's own answers.
         weight: factor on the row's loss.
         source: who made the row: a person; a model whose answer was accepted by a certificate; or label sources, whose
-            rows are weak and stand in no snapshot.
+            rows are weak and stand in no snapshot: `llm` where no source but prompted language models says so.
         groups: what the task belongs to beside its answers, by the kind of group, such as `field channel: mail` or
             `import batch: 2026-11-30`.
     """
@@ -131,7 +131,7 @@ class Row:
     labels: tuple[AnnotatorLabel, ...]
     provenance: Provenance
     weight: float = 1.0
-    source: Literal["human", "accepted", "rationale"] = "human"
+    source: Literal["human", "accepted", "rationale", "llm"] = "human"
     groups: Mapping[str, str] = field(default_factory=dict)
 
     @property

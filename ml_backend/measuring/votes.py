@@ -1,6 +1,6 @@
 """Votes of label sources on texts, as columns of numbers."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -53,6 +53,11 @@ class Votes:
     def of_sources(self, sources: Iterable[int]) -> "Votes":
         """Return those of these sources."""
         return self.where(np.isin(self.source, np.fromiter(sources, dtype=np.int64)))
+
+    def with_more(self, votes: Sequence[tuple[int, int, int, int, int]]) -> "Votes":
+        """Return these and others: row, source, label, start and end of each."""
+        columns = np.stack([self.row, self.source, self.label, self.start, self.end], axis=1)
+        return Votes.of(np.concatenate([columns, np.array(votes, dtype=np.int64).reshape(-1, 5)]))
 
     def listed(self) -> Iterator[tuple[int, int, VotedPart]]:
         """Yield row, source and what the source says of each vote."""

@@ -1,9 +1,9 @@
-"""Drafts from any server that speaks OpenAI's chat completions: vLLM, llama.cpp, Ollama and others."""
+"""Answers of any server that speaks OpenAI's chat completions: vLLM, llama.cpp, Ollama and others."""
 
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,13 +13,13 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 from ..domain.addresses import LOOPBACK_HOSTS
 from ..errors import TextServerRejected, TextServerUnreachable
 from ..models.generation.generator import Draft, TextGenerator
+from .chat import ChatRequest, Completion
 
 if TYPE_CHECKING:
     from openai import APIResponse, OpenAI
 
 __all__ = ["OpenAiServer"]
 
-ATTEMPTS = 3
 CONNECT_TIMEOUT_S = 5.0
 LONGEST_DETAIL = 300
 T = TypeVar("T")
@@ -45,7 +45,8 @@ class OpenAiServer:
         budget_s: seconds per prompt; responses are streamed, and what is there by then is the draft. Also the longest
             wait for the next piece of a response.
         concurrency: prompts that are with the server at a time.
-        retry_wait_s: pause before the second attempt; it doubles before the third.
+        attempts: calls in a row that may fail for a passing reason.
+        retry_wait_s: pause before the second attempt; it doubles before each further one.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class OpenAiServer:
         max_new_tokens: int = TextGenerator.DEFAULT_MAX_NEW_TOKENS,
         budget_s: float = 60.0,
         concurrency: int = 4,
+        attempts: int = 3,
         retry_wait_s: float = 0.5,
     ) -> None:
         self.url = url.rstrip("/")
@@ -64,8 +66,10 @@ class OpenAiServer:
         self._api_key = api_key
         self._max_new_tokens = max_new_tokens
         self._budget_s = budget_s
-        self._concurrency = concurrency
+        self.concurrency = concurrency
+        self._attempts = attempts
         self._retry_wait_s = retry_wait_s
+        self._refused: frozenset[str] = frozenset()
 
     @cached_property
     def model(self) -> str:
@@ -104,17 +108,48 @@ class OpenAiServer:
         if not prompts:
             return []
         name = self.model  # asked for once, before the threads start
-        with ThreadPoolExecutor(min(self._concurrency, len(prompts)), thread_name_prefix="drafts") as pool:
-            futures = [pool.submit(self._retrying, partial(self._draft, prompt, name)) for prompt in prompts]
+        drafts: dict[int, Draft] = {}
+        for number, future in self._side_by_side([partial(self._draft, prompt, name) for prompt in prompts]):
+            drafts[number] = future.result()
+            if on_rows is not None:
+                on_rows(len(drafts))
+        return [drafts[number] for number in range(len(prompts))]
+
+    def complete(self, requests: Sequence[ChatRequest]) -> Iterator[tuple[int, Completion | TextServerRejected]]:
+        """Yield number and answer of each request, in the order in which the answers come.
+
+        A parameter that the server refuses is left out from then on. A request that it refuses all the same, such as a
+        text that is too long, yields the refusal.
+
+        Raises:
+            TextServerUnreachable: the server does not answer, so many times over as there are attempts.
+            TextServerRejected: it is busy all that time, or refuses whatever is asked.
+        """
+        if not requests:
+            return
+        name = self.model
+        for number, future in self._side_by_side([partial(self._completed, each, name) for each in requests]):
+            error = future.exception()
+            if isinstance(error, TextServerRejected) and not error.is_passing and error.status not in CURES:
+                yield number, error
+            else:
+                yield number, future.result()
+
+    @property
+    def refused(self) -> frozenset[str]:
+        """The parameters that the server has refused so far."""
+        return self._refused
+
+    def _side_by_side(self, calls: Sequence[Callable[[], T]]) -> "Iterator[tuple[int, Future[T]]]":
+        """Yield number and outcome of each call, as they come; who stops listening stops those that wait."""
+        with ThreadPoolExecutor(min(self.concurrency, len(calls)), thread_name_prefix="texts") as pool:
+            numbers = {pool.submit(self._retrying, call): number for number, call in enumerate(calls)}
             try:
-                for done, future in enumerate(as_completed(futures), start=1):
-                    future.result()
-                    if on_rows is not None:
-                        on_rows(done)
+                for future in as_completed(numbers):
+                    yield numbers[future], future
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-            return [future.result() for future in futures]
 
     @cached_property
     def _client(self) -> "OpenAI":
@@ -140,7 +175,7 @@ class OpenAiServer:
     def _retrying(self, call: Callable[[], T]) -> T:
         return Retrying(
             retry=retry_if_exception(_is_passing),
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=stop_after_attempt(self._attempts),
             wait=wait_exponential(multiplier=self._retry_wait_s),
             reraise=True,
         )(call)
@@ -169,6 +204,39 @@ class OpenAiServer:
             if not pieces:
                 raise
         return Draft("".join(pieces).strip(), len(pieces), is_complete)
+
+    def _completed(self, request: ChatRequest, model: str) -> Completion:
+        """Return the answer to a request, without the parameters that the server refuses."""
+        left_out = self._refused
+        while True:
+            try:
+                answer = self._completion(request, model, left_out)
+            except TextServerRejected as error:
+                given_up = request.given_up(error.status, str(error), left_out)
+                if not given_up:
+                    raise
+                left_out |= given_up
+            else:
+                self._refused |= (
+                    left_out  # of parameters that were refused in vain, for another reason, nothing is kept
+                )
+                return answer
+
+    def _completion(self, request: ChatRequest, model: str, left_out: frozenset[str]) -> Completion:
+        from openai import APIError
+
+        url = f"{self.url}/chat/completions"
+        start_s = time.monotonic()
+        with (
+            self._translated(url, "something else than chat completions"),
+            self._client.chat.completions.with_streaming_response.create(
+                **request.parameters(model, left_out)
+            ) as response,
+        ):
+            answer = json.loads(response.read())
+            if error := answer.get("error"):
+                raise APIError("the answer is an error", response.http_request, body=error)
+            return Completion.of(answer, time.monotonic() - start_s)
 
     def _asked(self, prompt: str, model: str) -> "AbstractContextManager[APIResponse[Any]]":
         return self._client.chat.completions.with_streaming_response.create(
@@ -203,7 +271,7 @@ class OpenAiServer:
             raise TextServerRejected(message, status=httpx.codes.OK) from error
         except httpx.HTTPError as error:  # the package does not translate what happens while an answer comes in
             raise self._unreachable(url, error) from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             shown = f": {error.doc[:LONGEST_DETAIL]!r}" if isinstance(error, json.JSONDecodeError) else ""
             cure = "give the URL of an OpenAI-compatible API, which ends in /v1 as a rule"
             raise TextServerRejected(f"{url} answered with {instead}{shown}; {cure}", status=httpx.codes.OK) from error

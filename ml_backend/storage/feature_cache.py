@@ -1,7 +1,6 @@
 """Vectors of texts on the disk, so that each text is read by a base model once."""
 
 import hashlib
-import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,17 +9,16 @@ import numpy as np
 
 from ..arrays import Floats2d
 from ..batches import in_batches
+from .cache_file import open_cache
 
 __all__ = ["FeatureCache"]
-
-log = logging.getLogger(__name__)
 
 TEXTS_AT_ONCE = 1024
 DIGEST_BYTES = 16  # a collision among a billion texts has a chance of 1 in 10**20
 HALF_BYTES = 2
 ROW_BYTES = 100
 """The disk space of a row beside its vector."""
-WAIT_S = 30.0
+TABLE = "vectors (id INTEGER PRIMARY KEY, key BLOB UNIQUE, vector BLOB)"
 
 
 class FeatureCache:
@@ -46,7 +44,7 @@ class FeatureCache:
             compute: returns the vectors of texts that are not known, at most 1024 at a time.
         """
         vectors = np.zeros((len(texts), width), dtype=np.float32)
-        cache = self._opened()
+        cache = open_cache(self._path, TABLE) if self._limit_bytes else None
         try:
             for number, batch in enumerate(in_batches(texts, TEXTS_AT_ONCE)):
                 start = number * TEXTS_AT_ONCE
@@ -57,36 +55,12 @@ class FeatureCache:
                 cache.close()
         return vectors
 
-    def _opened(self) -> sqlite3.Connection | None:
-        if not self._limit_bytes:
-            return None
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return _opened(self._path)
-        except sqlite3.DatabaseError as error:
-            log.warning("%s is made anew, since it cannot be read: %s", self._path, error)
-            self._path.unlink(missing_ok=True)
-        return _opened(self._path)
-
     def _shrink(self, cache: sqlite3.Connection, width: int) -> None:
         most = self._limit_bytes // (HALF_BYTES * width + ROW_BYTES)
         with cache:
             cache.execute(
                 "DELETE FROM vectors WHERE id <= (SELECT max(id) FROM vectors) - ?", (max(most, TEXTS_AT_ONCE),)
             )
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    cache = sqlite3.connect(path, timeout=WAIT_S)
-    try:
-        cache.execute("PRAGMA journal_mode = WAL")
-        cache.execute("PRAGMA synchronous = NORMAL")
-        with cache:
-            cache.execute("CREATE TABLE IF NOT EXISTS vectors (id INTEGER PRIMARY KEY, key BLOB UNIQUE, vector BLOB)")
-    except BaseException:
-        cache.close()
-        raise
-    return cache
 
 
 def _batch(

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..domain.annotation import Region, Task
 from ..domain.example import Row
-from ..domain.field_texts import join_fields
+from ..domain.field_texts import field_texts, join_fields
 from ..domain.label_config import ChoiceMade, Control, LabelConfig
 from ..domain.model import ScoredTarget
 from ..domain.object_tag import ObjectTag
@@ -90,6 +90,10 @@ class ServingPlan:
     def input(self, data: Mapping[str, Any]) -> dict[str, str]:
         """Return the texts of a task by field, as rows hold them."""
         return {shown.field or "": shown.text(data) for shown in self.texts}
+
+    def input_of(self, text: str) -> dict[str, str]:
+        """Return the texts by field that `text` made one of."""
+        return {self.fields[0]: text} if len(self.fields) == 1 else field_texts(text)
 
     def row(self, row: Row) -> Row:
         """Return a row with exactly the fields that are read, in their order; a field that it lacks is empty."""

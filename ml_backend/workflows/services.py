@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..domain.ports import JobLauncher, Predictor, Studio, Tracker
 from ..domain.project import Project
@@ -14,6 +15,9 @@ from ..serving.answer_cache import AnswerCache
 from ..serving.champions import Champions
 from ..serving.model_versions import ModelVersions
 from ..storage.database import Database
+
+if TYPE_CHECKING:
+    from ..serving.openai_server import OpenAiServer
 
 __all__ = ["Services"]
 
@@ -27,6 +31,7 @@ class Services:
         champions: the predictors of this process.
         load_predictor: makes a predictor from a serving bundle.
         cold_start: makes the predictor that answers a project before its first model.
+        text_server: gives the server that prompts are put to, for a model's name or for None.
         hooks: other people's code at the loop's turning points.
         answers: the answers that champions and cold starts of this process have given.
         alarms: the current alarms of this process.
@@ -41,6 +46,7 @@ class Services:
     champions: Champions
     load_predictor: Callable[[Path], Predictor]
     cold_start: Callable[[Project], Predictor]
+    text_server: "Callable[[str | None], OpenAiServer]"
     clock: Callable[[], datetime]
     hooks: Hooks = field(default_factory=Hooks)
     answers: AnswerCache = field(default_factory=lambda: AnswerCache(0))

@@ -19,7 +19,8 @@ DIGITS = 4
 def source_check(read: ReadTexts) -> Mapping[str, Any]:
     """Return the figures of all sources as `labelloop sources check --json` prints them.
 
-    Coverage is a share of all texts, overlaps and conflicts are shares of the texts that a source answers. The
+    Coverage is a share of all texts, overlaps and conflicts are shares of the texts that a source answers. Prompted
+    sources have costs: tokens, price and seconds per 1,000 texts. The
     differences are the train rows on which a source that is on and people differ: one of them is wrong. Held-out rows
     are not among these: whoever looked at them would repair sources, or labels, by what is to measure them.
     """
@@ -78,6 +79,7 @@ def _source(read: ReadTexts, control: JudgedControl, number: int) -> dict[str, A
         "by": source.by,
         "when": source.when,
         "place": source.place,
+        "costs": read.costs.get(source.name),
     }
 
 

@@ -1,7 +1,7 @@
 """Propose answers to tasks that nobody has labeled, by all sources together."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -14,10 +14,12 @@ from ...domain.snapshot import Split
 from ...domain.source import AnswerForm, Proposal
 from ...measuring.calibration import Reliability, fit_logistic
 from ...measuring.label_model import CombinedAnswer, combined
+from ...measuring.votes import VotedPart
 from ...models.text.confidence import log_odds
+from ...sources.kinds.base import AskedControl
 from .read import JudgedControl, ReadTexts
 
-__all__ = ["proposals", "source_proposals"]
+__all__ = ["proposals", "source_proposals", "target_of"]
 
 DIGITS = 4
 
@@ -62,7 +64,7 @@ def proposals(read: ReadTexts) -> tuple[list[Proposal], list[str]]:
             )
         for answer, confidence in zip(answers, confidences.tolist(), strict=True):
             if answer.row >= len(read.rows) and read.splits[answer.row] is Split.TRAIN:
-                targets[answer.row][control.asked.name] = _target(control, answer)
+                targets[answer.row][control.asked.name] = target_of(control.asked, answer.parts)
                 chances[answer.row] *= confidence
                 sources[answer.row].update(answer.sources)
     proposed = [
@@ -88,10 +90,10 @@ def _calibrated(read: ReadTexts, control: JudgedControl, answers: list[CombinedA
     return fit_logistic(odds[judged], np.array(is_right, dtype=np.bool_)).of_log_odds(odds)
 
 
-def _target(control: JudgedControl, answer: CombinedAnswer) -> Target:
+def target_of(asked: AskedControl, parts: Iterable[VotedPart]) -> Target:
     """Return an answer as rows hold it."""
-    labels, form = control.asked.labels, control.asked.form
+    labels, form = asked.labels, asked.form
     if form is AnswerForm.SPANS:
-        return tuple(sorted(Span(start, end, labels[label]) for label, start, end in answer.parts))
-    names = sorted(labels[label] for label, _, _ in answer.parts)
+        return tuple(sorted(Span(start, end, labels[label]) for label, start, end in parts))
+    names = sorted(labels[label] for label, _, _ in parts)
     return names[0] if form is AnswerForm.ONE else tuple(names)

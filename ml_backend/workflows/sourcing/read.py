@@ -2,15 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ...arrays import Bools, Floats, Floats2d, Ints
 from ...domain.example import Row, Target, first_rows, parts_of, spans_in
+from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...domain.reasons import Reason, ReasonCounts
 from ...domain.snapshot import Snapshot, Split
@@ -31,11 +32,12 @@ from ..exporting.row_source import RowSource, plan_of_file
 from ..features import TextFeatures
 from ..selecting.candidates import Candidates, file_candidates, project_candidates
 from ..services import Services
+from .prompted import PromptedSources
 
 if TYPE_CHECKING:
     from ...models.text.torch_encoder import TextEncoder
 
-__all__ = ["AskedFiles", "AskedSnapshot", "JudgedControl", "ReadTexts", "folder_for", "read_texts"]
+__all__ = ["AskedFiles", "AskedSnapshot", "JudgedControl", "ReadTexts", "asked_control", "folder_for", "read_texts"]
 
 
 class AskedFiles(NamedTuple):
@@ -108,6 +110,7 @@ class ReadTexts:
         splits: of all texts.
         rows: what people labeled, for the first texts.
         notes: sentences on what to know before the figures are believed.
+        costs: of prompted sources, by name, per 1,000 texts.
     """
 
     plan: ServingPlan
@@ -121,6 +124,7 @@ class ReadTexts:
     stopped: frozenset[int]
     floor: float
     notes: Sequence[str] = ()
+    costs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def text_of(self, control: "JudgedControl", row: int) -> str:
         """Return what the answer to a control is about, in a labeled row or another text."""
@@ -135,7 +139,7 @@ class ReadTexts:
     @cached_property
     def controls(self) -> list[JudgedControl]:
         """The controls that are answered with labels, in the order of the config."""
-        return [self._judged(_asked_control(served)) for served in self.plan.labeled]
+        return [self._judged(asked_control(served)) for served in self.plan.labeled]
 
     def trust(self, control: JudgedControl) -> Floats:
         """Return the precision of every source that is on as far as it is known, shape (S,)."""
@@ -180,12 +184,18 @@ class ReadTexts:
 
 
 def read_texts(
-    services: Services, folder: Path, asked: Project | AskedFiles | AskedSnapshot, *, floor: float | None = None
+    services: Services,
+    folder: Path,
+    asked: Project | AskedFiles | AskedSnapshot,
+    *,
+    floor: float | None = None,
+    report: ProgressCallback = Progress.ignore,
 ) -> ReadTexts:
     """Have the sources of a folder read a project's texts, or those of files or of a snapshot.
 
     Args:
         floor: precision below which a source is switched off; None: by the settings.
+        report: called while a language model is asked, which takes long.
 
     Raises:
         SourceError: the folder cannot be used.
@@ -213,28 +223,34 @@ def read_texts(
     open_texts = texts[len(settled) :]
     splits = [*settled, *(Split.TRAIN if source.splits is None else source.splits.of(text) for text in open_texts)]
     options = services.options.sources
-    controls = [_asked_control(served) for served in source.plan.labeled]
+    controls = [asked_control(served) for served in source.plan.labeled]
     marked = _marked_pieces(
         source.plan, [row for row, split in zip(rows, splits, strict=False) if split is Split.TRAIN]
     )
     limit_s, embed = options.text_timeout_s, _embed(services)
     with SourceRunner(folder, controls, limit_s=limit_s, marked=marked, embed=embed) as runner:
-        if not runner.sources:
-            faults = "".join(f"; {fault.sentence}" for fault in runner.faults)
-            raise SourceError(f"{folder} holds no source; wanted rationales (*.py), gazetteers/ or patterns/{faults}")
         votes = runner.votes(texts)
+    prompted = PromptedSources(services, controls, source.plan, rows, texts, splits, len(runner.sources), report)
+    prompted.ask(folder)
+    sources, faults = (*runner.sources, *prompted.sources), [*runner.faults, *prompted.faults]
+    if not sources:
+        problems = "".join(f"; {fault.sentence}" for fault in faults)
+        raise SourceError(
+            f"{folder} holds no source; wanted rationales (*.py), gazetteers/, patterns/ or prompts/{problems}"
+        )
     return ReadTexts(
         source.plan,
-        runner.sources,
-        runner.faults,
+        sources,
+        faults,
         [*(row.task_id for row in rows), *unlabeled.task_ids],
         texts,
         splits,
         rows,
-        votes,
+        votes.with_more(prompted.votes),
         runner.stopped,
         options.precision_floor if floor is None else floor,
-        (*sentences, *notes.sentences, *_left_out(reasons), *_blindness(rows, splits)),
+        (*sentences, *notes.sentences, *_left_out(reasons), *_blindness(rows, splits), *prompted.notes),
+        prompted.costs,
     )
 
 
@@ -244,7 +260,7 @@ def folder_for(folder: str | Path, project_key: str) -> Path:
     return own if own.is_dir() else Path(folder)
 
 
-def _asked_control(served: ServedControl) -> AskedControl:
+def asked_control(served: ServedControl) -> AskedControl:
     """Return a control as sources answer it."""
     control = served.control
     if control.marks_regions:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...atomic_files import atomic_text
 from ...domain.example import Provenance, Row
-from ...domain.field_texts import field_texts
 from ...domain.model import WeakRows
 from ...domain.ports import Run
 from ...domain.progress import Progress, ProgressCallback
@@ -24,7 +23,7 @@ from ...labelstudio.plans import plan_of
 from ...snapshots.leakage import find_leaks
 from ...snapshots.reviewed import BuildSettings
 from ...snapshots.store import SnapshotFolder
-from ...tasks import ServingPlan
+from ...sources.prompts import PromptFile
 from ..exporting.row_source import row_change
 from ..jobs.context import JobContext
 from ..services import Services
@@ -118,7 +117,7 @@ def proposed_rows(
     context.report(Progress(0.0, "sources", "label sources read the unlabeled tasks"))
     own = folder_for(folder, snapshot.manifest.project.key)
     try:
-        read = read_texts(services, own, AskedSnapshot(snapshot, unlabeled))
+        read = read_texts(services, own, AskedSnapshot(snapshot, unlabeled), report=context.report)
     except SourceError as error:
         if handling is WeakRows.ROWS:
             raise
@@ -200,21 +199,18 @@ def _earlier(facts: Mapping[str, Any] | None) -> ProposedRows | None:
 def _rows(proposed: Sequence[Proposal], read: ReadTexts) -> list[Row]:
     """Return rows in the order of task ids, so that the same ones have the same digest."""
     labeled = len(read.rows)
+    prompted = {source.name for source in read.sources if source.kind == PromptFile.KIND}
     texts = dict(zip(read.task_ids[labeled:], read.texts[labeled:], strict=True))
     return [
         Row(
             f"weak-{each.task_id}",
             each.task_id,
-            _input(read.plan, texts[each.task_id]),
+            read.plan.input_of(texts[each.task_id]),
             each.targets,
             (),
             Provenance((), sources=each.by),
             weight=round(ProposedRows.WEIGHT * each.confidence, DIGITS + 2),
-            source="rationale",
+            source="llm" if prompted.issuperset(each.by) else "rationale",
         )
         for each in sorted(proposed, key=lambda each: each.task_id)
     ]
-
-
-def _input(plan: ServingPlan, text: str) -> dict[str, str]:
-    return {plan.fields[0]: text} if len(plan.fields) == 1 else field_texts(text)

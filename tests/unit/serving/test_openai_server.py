@@ -2,6 +2,7 @@ import pytest
 
 from ml_backend.errors import TextServerRejected, TextServerUnreachable
 from ml_backend.models.generation.generator import Draft
+from ml_backend.serving.chat import ChatRequest
 from ml_backend.serving.openai_server import OpenAiServer
 from tests.openai_server import Script, openai_server
 
@@ -162,3 +163,64 @@ def test_nothing_of_the_environment_reaches_the_server(monkeypatch: pytest.Monke
 
     assert "of-the-user" not in str(script.headers)
     assert "Authorization" not in script.headers[0]
+
+
+SCHEMA = {"type": "object", "properties": {"label": {"type": "string"}}}
+
+
+def ask(prompt: str) -> ChatRequest:
+    return ChatRequest((("user", prompt),), SCHEMA)
+
+
+def test_requests_are_answered_with_tokens_counts_and_seconds() -> None:
+    script = Script(gives_logprobs=True)
+    with openai_server(script) as url:
+        answers = dict(client(url).complete([ask("one"), ask("two words")]))
+
+    assert [answers[k].text for k in (0, 1)] == ["You said one", "You said two words"]
+    assert answers[1].tokens == (("You", -0.1), (" said", -0.1), (" two", -0.1), (" words", -0.1))
+    assert (answers[1].prompt_tokens, answers[1].completion_tokens) == (2, 4)
+    assert answers[1].seconds > 0
+    sent = script.requests[0]
+    assert sent["response_format"]["json_schema"]["schema"] == SCHEMA
+    assert (sent["temperature"], sent["logprobs"]) == (0, True)
+
+
+def test_parameters_that_a_server_does_not_know_are_left_out_from_then_on() -> None:
+    script = Script(unknown=("logprobs", "response_format"))
+    with openai_server(script) as url:
+        server = client(url, concurrency=1)
+        answers = list(server.complete([ask("one"), ask("two")]))
+
+    assert [answer.text for _, answer in answers] == ["You said one", "You said two"]
+    assert server.refused == {"logprobs", "response_format"}
+    assert len(script.requests) == 4
+
+
+def test_a_newer_name_of_the_limit_is_learned() -> None:
+    newer = (400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.")
+    script = Script(refusals=[newer])
+    with openai_server(script) as url:
+        list(client(url).complete([ask("one")]))
+
+    assert [("max_tokens" in each, "max_completion_tokens" in each) for each in script.requests] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+def test_a_request_that_is_refused_whatever_is_left_out_is_an_answer_of_its_kind() -> None:
+    script = Script(refusals=[(400, "the text is too long")] * 4)
+    with openai_server(script) as url:
+        server = client(url, concurrency=1)
+        first, second = (answer for _, answer in server.complete([ask("long"), ask("short")]))
+
+    assert isinstance(first, TextServerRejected)
+    assert "the text is too long" in str(first)
+    assert second.text == "You said short"
+    assert not server.refused
+
+
+def test_who_may_not_ask_is_told_at_once() -> None:
+    with openai_server(Script(api_key="secret")) as url, pytest.raises(TextServerRejected, match="give its API key"):
+        list(client(url).complete([ask("one")]))
