@@ -41,7 +41,7 @@ __all__ = ["build_services", "configure_logging", "prompted_server"]
 log = logging.getLogger(__name__)
 
 MB = 1_000_000
-PROMPT_ATTEMPTS = 6
+PROMPT_ATTEMPTS = 5
 
 
 def build_services(options: Options, *, launcher: JobLauncher | None = None) -> Services:

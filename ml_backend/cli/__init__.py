@@ -25,6 +25,7 @@ for _name in (
     "audit",
     "select",
     "sources",
+    "baseline",
     "auto_accept",
     "report",
     "state",

@@ -8,6 +8,7 @@ import typer
 
 from ..errors import ConfigurationError
 from .app import app
+from .baseline import baseline_lines
 from .files import StudioExport, check_source, config_text
 from .options import AsJson, ConfigFile, OptionalProject
 from .output import emit, note, table
@@ -82,6 +83,9 @@ def _lines(report: Mapping[str, Any], page: Path) -> "Iterator[str | Table]":
     ]
     if rows:
         yield table(("round", "labels", "minutes", "F1", "from", "to"), rows)
+    if measured := report["baseline"]:
+        yield f"a prompted model, as measured {measured['made_at']}:"
+        yield from baseline_lines(measured)
     yield f"report: {page}"
 
 

@@ -24,7 +24,7 @@ from .kinds.base import AskedControl, Loading
 
 __all__ = ["LabelPrompt", "PromptFile", "PromptVotes"]
 
-MOST_EXAMPLES, MOST_SAMPLES = 100, 20
+MOST_SAMPLES = 20
 SAMPLING_TEMPERATURE = 0.7
 MAJORITY = 0.5
 TASK = "Label a text as an expert would."
@@ -64,12 +64,13 @@ class PromptFile(BaseModel):
 
     FOLDER: ClassVar[str] = "prompts"
     KIND: ClassVar[str] = "prompt"
+    MOST_EXAMPLES: ClassVar[int] = 100
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     control: str | None = None
     guidelines: str = ""
-    examples: int = Field(default=0, ge=0, le=MOST_EXAMPLES)
+    examples: int = Field(default=0, ge=0, le=100)
     hints: Mapping[str, str] = {}
     model: str | None = Field(default=None, min_length=1)
     samples: int = Field(default=1, ge=1, le=MOST_SAMPLES)

@@ -15,6 +15,7 @@ from ..file_locks import file_lock
 from .locks import Locks
 from .repositories.acceptances import AcceptanceRepository
 from .repositories.base import metadata
+from .repositories.baselines import BaselineRepository
 from .repositories.blind_answers import BlindAnswerRepository
 from .repositories.certificates import CertificateRepository
 from .repositories.drift_alarms import DriftAlarmRepository
@@ -95,6 +96,7 @@ class Database:
         self.acceptances = AcceptanceRepository(engine, clock)
         self.blind_answers = BlindAnswerRepository(engine, clock)
         self.drift_alarms = DriftAlarmRepository(engine, clock)
+        self.baselines = BaselineRepository(engine, clock)
         self.locks = Locks(engine)
 
     def alone(self) -> AbstractContextManager[None]:

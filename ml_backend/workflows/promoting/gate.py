@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ...measuring.error_budget import GateEvidence
     from ...measuring.measures.base import AnyEvaluation
 
-__all__ = ["compare_versions", "hold_gate"]
+__all__ = ["compare_versions", "hold_gate", "stand_in"]
 
 TEXTS_AT_ONCE = 16
 
@@ -77,7 +77,7 @@ def hold_gate(
     serving = (
         services.load_predictor(services.versions.at_hand(champion).path)
         if champion is not None
-        else services.cold_start(project or _stand_in(services, snapshot))
+        else services.cold_start(project or stand_in(services, snapshot))
     )
     candidate = _watched(services.load_predictor(challenger.path), test, report)
     margin = services.options.gate.margin_for(project.id) if project else 0.0
@@ -184,8 +184,8 @@ def _key(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest(), "big")
 
 
-def _stand_in(services: Services, snapshot: Snapshot) -> Project:
-    """A project that stands for the rows of a file, so that the cold start can be made for it."""
+def stand_in(services: Services, snapshot: Snapshot) -> Project:
+    """Return a project that stands for the rows of a file, so that the cold start can be made for it."""
     manifest = snapshot.manifest
     return Project(
         id=manifest.project.id,

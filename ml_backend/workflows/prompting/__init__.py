@@ -1,1 +1,1 @@
-"""Put prompts to a language model: with examples, in a cache, at a price, and beside the models that are trained."""
+"""Put a language model to it: requests with examples, each asked once, counted and priced."""

@@ -44,6 +44,16 @@ class LabelPrice:
     seconds: float
     options: CostOptions
 
+    @classmethod
+    def of(cls, human_s: float, rows: int, options: CostOptions) -> "LabelPrice":
+        """Return the price of a reviewed task, of which skipped tasks and further annotators are a part.
+
+        Args:
+            human_s: working time of all annotators; 0 where nobody measured.
+            rows: reviewed tasks.
+        """
+        return cls(human_s / rows if human_s and rows else float("nan"), options)
+
     def hours(self, labels: float) -> float | None:
         """Return the expert hours that labels take; None where that is not known."""
         hours = labels * self.seconds / 3600

@@ -38,7 +38,7 @@ NO_CURVE_OF_TEXTS = (
     "labelloop models compare says how much better one version writes than another"
 )
 
-__all__ = ["report_on_export", "report_on_project", "write_report"]
+__all__ = ["report_on_export", "report_on_project", "rows_in", "write_report"]
 
 
 class ReportFiles:
@@ -64,7 +64,7 @@ def report_on_project(
     """
     report(Progress(0.0, "reading", "reviewed tasks"))
     snapshot = export_project(services, project, is_for_training=False)
-    rows, labeled = _rows(snapshot)
+    rows, labeled = rows_in(snapshot)
     held_out = frozenset(row.task_id for row, split in rows if split.is_held_out)
     work = work_in_events(services.database.events.by_annotation(project.id), labeled, held_out)
     return _Reporter(services, snapshot, rows, labeled, work, project, report).to_json(target)
@@ -86,7 +86,7 @@ def report_on_export(
         EncoderError: the base model cannot be loaded.
     """
     snapshot = export_file(services, export, label_config, services.options.labels.split)
-    rows, labeled = _rows(snapshot)
+    rows, labeled = rows_in(snapshot)
     return _Reporter(services, snapshot, rows, labeled, work_in_rows(labeled), None, report).to_json(target)
 
 
@@ -125,8 +125,7 @@ class _Reporter:
         seconds = effects["seconds"] if effects else None
         saved_s = None if seconds is None else -seconds["difference"]
         costs = times.to_json(options.expert_hour_price)
-        # Skipped tasks, second looks and further annotators of a task are part of what a reviewed task takes.
-        price = LabelPrice(costs["human_s"] / len(self.labeled) if costs["human_s"] else float("nan"), options)
+        price = LabelPrice.of(costs["human_s"], len(self.labeled), options)
         controls, frozen, without_curve = self._controls(plan, price, target)
         rounds = []
         if project is not None:
@@ -157,6 +156,7 @@ class _Reporter:
             "flags": [asdict(each) for each in precision_table(services, project)] if project else [],
             "strategies": self._strategies(frozen[0]) if frozen else [],
             "unfit": unfit_to_json(services, project, self._learned_texts()) if project else None,
+            "baseline": services.database.baselines.newest(self.snapshot.manifest.project.key),
             "warnings": list(self.snapshot.manifest.warnings),
         }
         return body | {"advice": advice(body)}
@@ -241,7 +241,7 @@ class _Reporter:
         ]
 
 
-def _rows(snapshot: Snapshot) -> tuple[list[SplitRow], list[Row]]:
+def rows_in(snapshot: Snapshot) -> tuple[list[SplitRow], list[Row]]:
     """Return the first row of each task with an agreed answer, with its split; and these with those without one."""
     folder = SnapshotFolder(snapshot.path)
     rows = [(row, split) for split in Split for row in first_rows(folder.rows(split)).values()]

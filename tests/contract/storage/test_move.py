@@ -107,6 +107,9 @@ def fill(database: Database) -> None:
             {"project_id": 7, "version": "a-7-v1", "kind": "texts", "sentence": "é", "since": MOMENT}
             | {"raised_at": MOMENT}
         ],
+        "baselines": [
+            {"id": 2, "project_key": "a-7", "snapshot_id": "s", "figures": {"rows": 7}, "created_at": MOMENT}
+        ],
         "steps": [{"name": "a", "done_at": MOMENT}],
         "model_versions": [
             {"project_key": "a-7", "number": 1, "method": "lora", "snapshot_id": "s", "path": "artifacts/r/b"}
