@@ -176,7 +176,14 @@ def prompted_server(options: Options, model: str | None = None) -> "OpenAiServer
             "http://localhost:8000/v1, which gets the texts"
         )
     key = server.key.get_secret_value()
-    return OpenAiServer(server.url, model or server.model or None, key or None, attempts=PROMPT_ATTEMPTS)
+    return OpenAiServer(
+        server.url,
+        model or server.model or None,
+        key or None,
+        budget_s=options.prompts.timeout_s,
+        concurrency=options.prompts.at_once,
+        attempts=PROMPT_ATTEMPTS,
+    )
 
 
 def _cold_start(options: Options, project: Project, encoder: "Encoder | None" = None) -> "ColdStartPredictor":

@@ -173,7 +173,7 @@ class SourceOptions(Group):
 
 
 class PromptOptions(Group):
-    """What prompted language models may be asked, and what that costs."""
+    """Limits and prices of prompted language models."""
 
     model_config = prefixed("prompt_")
 
@@ -183,6 +183,10 @@ class PromptOptions(Group):
         "about in one run, those with a known answer not counted; 0: none.",
         ge=0,
     )
+    timeout_s: Seconds = setting(
+        120.0, "Longest wait for one answer to a prompt, in seconds; a small server of your own may take longer.", ge=1
+    )
+    at_once: int = setting(4, "Prompts that are with the text server at the same time.", ge=1, le=256)
     input_price: float = setting(
         0.0, "Price of a million tokens that a prompted model reads; 0: not known.", ge=0, allow_inf_nan=False
     )

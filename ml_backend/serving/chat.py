@@ -1,4 +1,4 @@
-"""What is asked of a model behind OpenAI's chat completions, and what comes back."""
+"""Requests to a model behind OpenAI's chat completions, and its answers."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple

@@ -34,7 +34,7 @@ LabelPart = tuple[str, int, int]
 
 
 class PromptVotes(NamedTuple):
-    """What the answers to a text say together.
+    """The votes that the answers to a text give together.
 
     Attributes:
         parts: in the order of the answer, each with the chance that the model gives it; None where nothing tells that.

@@ -17,7 +17,7 @@ SPACES = re.compile(r"[\s_-]+")
 
 
 class FormedAnswer(NamedTuple):
-    """What a model's answer says.
+    """A model's answer as far as it can be used.
 
     Attributes:
         parts: label, start and end of each piece, 0 and 0 for whole texts; then the words by which the answer says so,

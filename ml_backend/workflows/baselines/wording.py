@@ -1,4 +1,4 @@
-"""What a prompted model and one that learned from labels cost beside each other, in plain words."""
+"""Say in plain words what a prompted model and one that learned from labels cost beside each other."""
 
 import math
 from collections.abc import Mapping

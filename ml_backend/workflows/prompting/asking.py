@@ -28,7 +28,7 @@ HOPELESS = 5
 
 @dataclass(slots=True)
 class AskedTexts:
-    """What was asked about some texts, and what that took.
+    """Answers about some texts, and the tokens and the time that they took.
 
     Attributes:
         answers: per text; none where it was left out, or the server refused or did not answer.
@@ -86,7 +86,7 @@ class AskedTexts:
             missing = sum(not answers for answers in self.answers) - self.left_out - self.refused
             found.append(
                 f"{missing:,} texts have no answer, since the server was given up: {self.failure}. What it answered is "
-                "kept; another run goes on from there"
+                "kept, and another run asks for the others"
             )
         return found
 
@@ -115,7 +115,7 @@ class Asker:
 
     @property
     def notes(self) -> list[str]:
-        """What the server does not do that was asked of it."""
+        """Sentences on what the server was asked for and does not do."""
         names = ", ".join(sorted(self._server.refused))
         return [f"{self.url} takes no {names}, and was asked without"] if names else []
 
