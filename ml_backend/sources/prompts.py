@@ -70,7 +70,7 @@ class PromptFile(BaseModel):
 
     control: str | None = None
     guidelines: str = ""
-    examples: int = Field(default=0, ge=0, le=100)
+    examples: int = Field(default=0, ge=0, le=MOST_EXAMPLES)
     hints: Mapping[str, str] = {}
     model: str | None = Field(default=None, min_length=1)
     samples: int = Field(default=1, ge=1, le=MOST_SAMPLES)
@@ -143,7 +143,7 @@ class LabelPrompt:
                     raise SourceError(f"a file that ends in {path.suffix!r} found; wanted .toml")
                 facts = PromptFile.read(path)
                 control = loading.control(facts.control)
-                yield cls(facts, control, labels[control.name], path.stem, place)
+                yield cls(facts, control, labels[control.name], place, place)
             except SourceError as error:
                 loading.fault(place, error)
 

@@ -111,6 +111,7 @@ class ReadTexts:
         rows: what people labeled, for the first texts.
         notes: sentences on what to know before the figures are believed.
         costs: of prompted sources, by name, per 1,000 texts.
+        asked: those of the notes that are about prompted sources: who was asked, and what is without an answer.
     """
 
     plan: ServingPlan
@@ -125,6 +126,7 @@ class ReadTexts:
     floor: float
     notes: Sequence[str] = ()
     costs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    asked: Sequence[str] = ()
 
     def text_of(self, control: "JudgedControl", row: int) -> str:
         """Return what the answer to a control is about, in a labeled row or another text."""
@@ -251,6 +253,7 @@ def read_texts(
         options.precision_floor if floor is None else floor,
         (*sentences, *notes.sentences, *_left_out(reasons), *_blindness(rows, splits), *prompted.notes),
         prompted.costs,
+        prompted.notes,
     )
 
 

@@ -127,7 +127,7 @@ def proposed_rows(
     people = [*(row.text for row in read.rows), *(row.text for row in SnapshotFolder(snapshot.path).unresolved())]
     leaks = find_leaks([row.text for row in rows], people, BuildSettings().near_duplicate_threshold)
     rows = [row for position, row in enumerate(rows) if position not in leaks]
-    notes = tuple(fault.sentence for fault in read.faults)
+    notes = (*(fault.sentence for fault in read.faults), *read.asked)
     if not rows:
         return ProposedRows(notes=(*notes, "label sources propose nothing for unlabeled train tasks"))
     lines = [to_line(row_to_json(row)) for row in rows]

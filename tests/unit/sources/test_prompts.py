@@ -146,7 +146,12 @@ def test_a_file_that_cannot_be_used_is_a_fault_and_the_others_are_loaded(
     (tmp_path / "prompts" / "good.toml").write_text('examples = 3\nby = "Ada"')
     loading = Loading(tmp_path, [control("topic")], {}, lambda _: True)
     (good,) = LabelPrompt.load(loading, LABELS)
-    assert (good.source.name, good.source.kind, good.source.by, good.facts.examples) == ("good", "prompt", "Ada", 3)
+    assert (good.source.name, good.source.kind, good.source.by, good.facts.examples) == (
+        "prompts/good.toml",
+        "prompt",
+        "Ada",
+        3,
+    )
     (fault,) = loading.faults
     assert problem in fault.problem
     assert fault.is_fatal

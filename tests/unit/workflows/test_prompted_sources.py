@@ -33,6 +33,7 @@ def pays(text):
 """
 WORDS = ("blue", "green", "red", "grey", "white", "black", "brown", "pink")
 LABELED, TASKS = 120, 200
+JUDGE = "prompts/judge.toml"
 
 
 def shown(prompt: str) -> str:
@@ -95,7 +96,7 @@ def test_train_and_validation_texts_are_asked_about_once_and_test_and_held_out_t
     wanted = numbers_of(services, project, Split.VALIDATION, Split.TRAIN, labeled=True)
     wanted |= numbers_of(services, project, Split.TRAIN, labeled=False)
     assert sorted(asked_tasks(services, script)) == sorted(wanted)
-    assert any("judge: judge at http://127.0.0.1:" in note and "answered" in note for note in read.notes)
+    assert any("prompts/judge.toml: judge at http://127.0.0.1:" in note and "answered" in note for note in read.notes)
     again = read_texts(services, folder, project)
     assert len(script.requests) == len(wanted)
     assert again.votes.row.tolist() == read.votes.row.tolist()
@@ -112,7 +113,7 @@ def test_it_is_measured_priced_and_proposes_as_other_sources_do(
     pays, judge = source_check(read)["sources"]
 
     assert (judge["name"], judge["kind"], judge["by"], judge["place"]) == (
-        "judge",
+        JUDGE,
         "prompt",
         "Ada",
         "prompts/judge.toml",
@@ -126,7 +127,7 @@ def test_it_is_measured_priced_and_proposes_as_other_sources_do(
     assert pays["costs"] is None
     found, _ = proposals(read)
     assert {each.task_id for each in found} == numbers_of(services, project, Split.TRAIN, labeled=False)
-    assert {each.by for each in found} == {("judge",), ("pays", "judge")}
+    assert {each.by for each in found} == {(JUDGE,), ("pays", JUDGE)}
 
 
 def test_the_limit_asks_about_validation_first_says_so_and_another_run_goes_on(
@@ -137,7 +138,9 @@ def test_the_limit_asks_about_validation_first_says_so_and_another_run_goes_on(
 
     notes = read_texts(few, folder, project).notes
     assert set(asked_tasks(services, script)) == blind
-    assert any(re.search(r"judge: \d+ texts were not asked about: the limit for one run", note) for note in notes)
+    assert any(
+        re.search(r"prompts/judge.toml: \d+ texts were not asked about: the limit for one run", note) for note in notes
+    )
     read_texts(few, folder, project)
     assert len(script.requests) == 2 * len(blind)
     assert set(asked_tasks(services, script)[len(blind) :]) <= numbers_of(services, project, Split.TRAIN, labeled=False)
@@ -218,7 +221,8 @@ def test_rows_that_prompts_alone_propose_say_so(
     context = JobContext(services.database, job, services.options.home / "job")
     snapshot = export_project(services, project)
     found = proposed_rows(services, snapshot, project, str(folder), handling=WeakRows.AUTO, context=context)
+    assert any("answered" in note for note in found.notes)
     assert {(row.source, row.provenance.sources) for row in found.rows} == {
-        ("llm", ("judge",)),
-        ("rationale", ("pays", "judge")),
+        ("llm", (JUDGE,)),
+        ("rationale", ("pays", JUDGE)),
     }
