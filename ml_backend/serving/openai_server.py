@@ -3,9 +3,10 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property, partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
@@ -141,15 +142,20 @@ class OpenAiServer:
         return self._refused
 
     def _side_by_side(self, calls: Sequence[Callable[[], T]]) -> "Iterator[tuple[int, Future[T]]]":
-        """Yield number and outcome of each call, as they come; who stops listening stops those that wait."""
+        """Yield number and outcome of each call, as they come.
+
+        The next call waits until an outcome was taken, so that no more are lost than are with the server at a time.
+        """
+        waiting = enumerate(calls)
+        running: dict[Future[T], int] = {}
         with ThreadPoolExecutor(min(self.concurrency, len(calls)), thread_name_prefix="texts") as pool:
-            numbers = {pool.submit(self._retrying, call): number for number, call in enumerate(calls)}
-            try:
-                for future in as_completed(numbers):
-                    yield numbers[future], future
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            while True:
+                for number, call in islice(waiting, self.concurrency - len(running)):
+                    running[pool.submit(self._retrying, call)] = number
+                if not running:
+                    return
+                first = next(iter(wait(running, return_when=FIRST_COMPLETED).done))
+                yield running.pop(first), first
 
     @cached_property
     def _client(self) -> "OpenAI":

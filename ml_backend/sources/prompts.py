@@ -118,7 +118,7 @@ class LabelPrompt:
         lines = [
             f"- {named}: {hint}" if hint else f"- {named}" for named, hint in zip(self._names.names, hints, strict=True)
         ]
-        told = [TASK, facts.guidelines.strip(), "Labels:\n" + "\n".join(lines), self._form.instruction]
+        told = [TASK, facts.guidelines.strip(), "Labels:\n" + "\n".join(lines)]
         self._opening = "\n\n".join(filter(None, told))
         properties = self._form.schema(self._names.names)
         self._schema = {
@@ -159,7 +159,8 @@ class LabelPrompt:
         for shown, target in examples:
             answer = json.dumps(self._form.example(target, shown, self._names), ensure_ascii=False)
             turns += [("user", f"Text:\n{shown}"), ("assistant", answer)]
-        turns.append(("user", f"Text:\n{text}"))
+        # Small models forget what they are told before a text.
+        turns.append(("user", f"Text:\n{text}\n\n{self._form.instruction}"))
         # Not a turn of the system's, which some models do not take.
         turns[0] = ("user", f"{self._opening}\n\n{turns[0][1]}")
         temperature = SAMPLING_TEMPERATURE if self.facts.samples > 1 else 0.0

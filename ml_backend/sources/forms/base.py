@@ -52,8 +52,10 @@ class LabelNames:
         return self._of_label.get(label, label)
 
     def label(self, written: object) -> str | None:
-        """Return the label that is written, in whatever case; None for another word."""
-        return self._labels.get(_plain(written)) if isinstance(written, str) else None
+        """Return the label that is written, in whatever case, alone or with its hint; None for something else."""
+        if not isinstance(written, str):
+            return None
+        return self._labels.get(_plain(written)) or self._labels.get(_plain(written.partition(":")[0]))
 
     def mentions(self, text: str) -> list[str]:
         """Return the labels that a text names, each once, in its order; of overlapping names the longest."""

@@ -1,5 +1,6 @@
 """One label per text."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from .base import FormedAnswer, LabelNames, PromptForm
 __all__: list[str] = []
 
 KEY = "label"
+CUT = re.compile(rf'"{KEY}"\s*:\s*"([^"\n]*)')
+"""The beginning of an answer that does not end, as small models give."""
 
 
 class OneLabel(PromptForm):
@@ -26,7 +29,8 @@ class OneLabel(PromptForm):
         return {KEY: names.name(str(target))}
 
     def read(self, value: Any, written: str, text: str, names: LabelNames) -> FormedAnswer | None:  # noqa: ARG002
-        given = PromptForm.only(value, KEY)
+        cut = CUT.search(written) if value is None else None
+        given = cut[1] if cut else PromptForm.only(value, KEY)
         label = names.label(given)
         if label is not None:
             return FormedAnswer(((label, 0, 0, (str(given),)),))

@@ -29,6 +29,7 @@ from .wording import Verdict
 __all__ = ["Baseline"]
 
 DIGITS = 4
+LEAST_ROWS = 100
 ON_TEST_ROWS = (
     "all are scored on blind test rows, which judge versions: neither the prompt nor a model was chosen by them, and "
     "whoever takes the best of several numbers of examples flatters it a little"
@@ -167,6 +168,10 @@ class Baseline:
                 low, high = np.quantile(resampled[:, k] - resampled[:, best], [0.025, 0.975]).tolist()
                 between = low, float(scores[k] - scores[best]), high
                 figures[k] |= Verdict(figures[k], figures[best], len(learned), price).to_json(between, measure.metric)
+        if len(answered) < LEAST_ROWS:
+            self._notes.append(
+                f"{len(answered)} test rows of {served.name} are few: below {LEAST_ROWS}, take intervals as rough"
+            )
         return {
             "control": served.name,
             "metric": measure.metric,

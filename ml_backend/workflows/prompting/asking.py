@@ -2,11 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...batches import in_batches
 from ...domain.progress import Progress, ProgressCallback
 from ...errors import TextServerError
 from ...option_groups import PromptOptions
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AskedTexts", "Asker"]
 
-AT_ONCE = 256
-"""Requests that are handed to the server's threads at a time."""
 HOPELESS = 5
 """So many refusals and not one answer: the fault is not in the texts."""
 
@@ -139,7 +136,8 @@ class Asker:
         refused, is_answering = set[int](), False
         progress = _Remaining(len(open_numbers), self.model, report)
         try:
-            for number, answer in self._answered(requests, open_numbers, samples):
+            for place, answer in self._server.complete([requests[number // samples] for number in open_numbers]):
+                number = open_numbers[place]
                 if isinstance(answer, Completion):
                     known[number], is_answering = answer, True
                     self._file.keep(questions[number], json.dumps(answer._asdict()))
@@ -155,13 +153,6 @@ class Asker:
         result.refused = len(refused)
         result.answers = [_whole([known.get(k * samples + s) for s in range(samples)]) for k in range(len(requests))]
         return result
-
-    def _answered(
-        self, requests: Sequence[ChatRequest], numbers: Sequence[int], samples: int
-    ) -> Iterator[tuple[int, Completion | TextServerError]]:
-        for batch in in_batches(numbers, AT_ONCE):
-            for place, answer in self._server.complete([requests[number // samples] for number in batch]):
-                yield batch[place], answer
 
     def _question(self, request: ChatRequest, sample: int) -> str:
         return json.dumps([self.url, self.model, *request, sample])

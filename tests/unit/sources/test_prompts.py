@@ -47,7 +47,8 @@ def test_the_prompt_has_guidelines_labels_as_people_see_them_and_examples_as_tur
     assert "Look at the wish." in texts[0]
     assert "- Billing: Money.\n- Shipping: Parcels.\n- Late shipping\n" in texts[0]
     assert texts[0].endswith("Text:\nMy bill")
-    assert texts[1:] == ('{"label": "Billing"}', "Text:\nMy parcel", '{"label": "Shipping"}', "Text:\nWhere is it?")
+    assert texts[1:4] == ('{"label": "Billing"}', "Text:\nMy parcel", '{"label": "Shipping"}')
+    assert texts[4].startswith("Text:\nWhere is it?\n\nChoose the one label")
     assert request.schema["properties"]["label"]["enum"] == ["Billing", "Shipping", "Late shipping"]
     assert request.temperature == 0
     assert prompt("topic", samples=3).request("x", []).temperature > 0
@@ -68,6 +69,7 @@ def test_examples_of_labels_and_of_pieces_are_written_as_they_are_asked_for() ->
         '{"category": "bill"}',
         '"Billing".',
         "The label is Billing, since it is about money.",
+        'JSON:\n{\n  "label": "Billing: Money. Shipping',
     ],
 )
 def test_one_label_is_read_however_it_is_wrapped(written: str) -> None:

@@ -31,7 +31,7 @@ PRICES = {"prompt_input_price": 5.0, "prompt_output_price": 20.0, "expert_hour_p
 
 def answer(prompt: str) -> str:
     """Right about every text with an even number of letters; else nothing that can be read."""
-    text = prompt.rpartition("Text:\n")[2]
+    text = prompt.rpartition("Text:\n")[2].partition("\n\nChoose the one label")[0]
     return json.dumps({"label": TICKETS[text]}) if len(text) % 2 == 0 else "I would rather not say."
 
 

@@ -37,7 +37,7 @@ JUDGE = "prompts/judge.toml"
 
 
 def shown(prompt: str) -> str:
-    return prompt.rpartition("Text:\n")[2]
+    return prompt.rpartition("Text:\n")[2].partition("\n\nChoose the one label")[0]
 
 
 def answer(prompt: str) -> str:
