@@ -102,7 +102,7 @@ class Contest:
                 facts.model_copy(update={"examples": count}), control, self.served.control.labels, asker.model
             )
             shown = examples.of(texts, count)
-            requests = [prompt.request(text, near) for text, near in zip(about, shown, strict=True)]
+            requests = (prompt.request(text, near) for text, near in zip(about, shown, strict=True))
             stage = Progress.share_of(self.report, 0.0, 1.0, f"{count} examples")
             asked = asker.ask(requests, samples=facts.samples, report=stage)
             if asked.failure is not None:

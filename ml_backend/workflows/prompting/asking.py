@@ -2,10 +2,11 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...batches import in_batches
 from ...domain.progress import Progress, ProgressCallback
 from ...errors import TextServerError
 from ...option_groups import PromptOptions
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AskedTexts", "Asker"]
 
+TEXTS_AT_ONCE = 500
 HOPELESS = 5
 """So many refusals and not one answer: the fault is not in the texts."""
 
@@ -117,7 +119,7 @@ class Asker:
         return [f"{self.url} takes no {names}, and was asked without"] if names else []
 
     def ask(
-        self, requests: Sequence[ChatRequest], *, samples: int = 1, report: ProgressCallback = Progress.ignore
+        self, requests: Iterable[ChatRequest], *, samples: int = 1, report: ProgressCallback = Progress.ignore
     ) -> AskedTexts:
         """Return the answers to requests, one per text; an answer is kept as soon as it is there.
 
@@ -125,25 +127,47 @@ class Asker:
         has answered is returned.
 
         Args:
+            requests: taken as they are needed; those whose answers are known are not held in memory.
             samples: answers per text.
         """
-        questions = [self._question(request, sample) for request in requests for sample in range(samples)]
-        known = {number: Completion(**_read(answer)) for number, answer in self._file.known(questions).items()}
-        missing = [k for k in range(len(requests)) if any(k * samples + s not in known for s in range(samples))]
-        asked, left_out = missing[: self._most], missing[self._most :]
-        open_numbers = [n for k in asked for n in range(k * samples, (k + 1) * samples) if n not in known]
-        result = AskedTexts([], len(requests) - len(missing), len(left_out), concurrency=self._server.concurrency)
+        given: list[list[Completion | None]] = []
+        missing: list[tuple[int, int, ChatRequest]] = []
+        result, asked = AskedTexts([], concurrency=self._server.concurrency), 0
+        for some in in_batches(requests, TEXTS_AT_ONCE):
+            known = self._file.known([self._question(each, sample) for each in some for sample in range(samples)])
+            for place, request in enumerate(some):
+                found = [known.get(place * samples + sample) for sample in range(samples)]
+                given.append([None if answer is None else _read(answer) for answer in found])
+                if None not in found:
+                    result.from_before += 1
+                elif asked == self._most:
+                    result.left_out += 1
+                else:
+                    asked += 1
+                    missing += [(len(given) - 1, k, request) for k, answer in enumerate(found) if answer is None]
+        self._fill(given, missing, result, _Remaining(len(missing), self.model, report))
+        # Of a text with fewer samples than were asked for, no share is known.
+        result.answers = [[each for each in answers if each is not None and None not in answers] for answers in given]
+        return result
+
+    def _fill(
+        self,
+        given: list[list[Completion | None]],
+        missing: Sequence[tuple[int, int, ChatRequest]],
+        result: AskedTexts,
+        progress: "_Remaining",
+    ) -> None:
+        """Ask for the missing answers: text, sample and request of each; keep them, and put them in their places."""
         refused, is_answering = set[int](), False
-        progress = _Remaining(len(open_numbers), self.model, report)
         try:
-            for place, answer in self._server.complete([requests[number // samples] for number in open_numbers]):
-                number = open_numbers[place]
+            for place, answer in self._server.complete([request for _, _, request in missing]):
+                text, sample, request = missing[place]
                 if isinstance(answer, Completion):
-                    known[number], is_answering = answer, True
-                    self._file.keep(questions[number], json.dumps(answer._asdict()))
+                    given[text][sample], is_answering = answer, True
+                    self._file.keep(self._question(request, sample), json.dumps(answer._asdict()))
                 else:
                     result.refusal = result.refusal or str(answer)
-                    refused.add(number // samples)
+                    refused.add(text)
                     if len(refused) >= HOPELESS and not is_answering:
                         result.failure = answer
                         break
@@ -151,8 +175,6 @@ class Asker:
         except TextServerError as error:
             result.failure = error
         result.refused = len(refused)
-        result.answers = [_whole([known.get(k * samples + s) for s in range(samples)]) for k in range(len(requests))]
-        return result
 
     def _question(self, request: ChatRequest, sample: int) -> str:
         return json.dumps([self.url, self.model, *request, sample])
@@ -180,12 +202,6 @@ class _Remaining:
         )
 
 
-def _whole(samples: Sequence[Completion | None]) -> list[Completion]:
-    """Return the samples where all are there; else none, so that shares are of all."""
-    found = [each for each in samples if each is not None]
-    return found if len(found) == len(samples) else []
-
-
-def _read(answer: str) -> dict[str, Any]:
+def _read(answer: str) -> Completion:
     values = json.loads(answer)
-    return {**values, "tokens": tuple((token, log) for token, log in values["tokens"])}
+    return Completion(**{**values, "tokens": tuple((token, log) for token, log in values["tokens"])})

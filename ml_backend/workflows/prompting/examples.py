@@ -1,10 +1,11 @@
 """The train rows that a prompt shows beside a text: those most like it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ...arrays import Floats2d
+from ...batches import in_batches
 from ...domain.example import Row, Target
 from ...domain.field_texts import readable_text
 from ...domain.progress import Progress, ProgressCallback
@@ -43,23 +44,21 @@ class NearestExamples:
         self._vectors: Floats2d | None = None
         self._services = services
 
-    def of(self, texts: Sequence[str], count: int) -> list[list[tuple[str, Target]]]:
-        """Return the examples for each text, the nearest first: what is shown of them, and people's answers.
+    def of(self, texts: Sequence[str], count: int) -> Iterator[list[tuple[str, Target]]]:
+        """Yield the examples for each text, the nearest first: what is shown of them, and people's answers.
 
         A row with the same text is none, so that no answer is given away.
         """
         if not count or not self._rows:
-            return [[] for _ in texts]
-        found = []
-        for start in range(0, len(texts), TEXTS_AT_ONCE):
-            block = texts[start : start + TEXTS_AT_ONCE]
+            yield from ([] for _ in texts)
+            return
+        for block in in_batches(texts, TEXTS_AT_ONCE):
             closeness = self._embed(block) @ self._own_vectors().T
             for text, row in zip(block, closeness, strict=True):
                 own = np.flatnonzero(self._forms == normal_form(text))
                 row[own] = -np.inf
                 nearest = np.argsort(-row, kind="stable")[: min(count, len(self._rows) - len(own))]
-                found.append([self._example(self._rows[k]) for k in nearest.tolist()])
-        return found
+                yield [self._example(self._rows[k]) for k in nearest.tolist()]
 
     def _example(self, row: Row) -> tuple[str, Target]:
         return prompt_text(self._served, row.text), row.targets[self._served.name]

@@ -105,7 +105,7 @@ class PromptedSources:
         examples = NearestExamples(self.services, served, train, self.report)
         nearest = examples.of(list(shown.values()), prompt.facts.examples)
         about = [prompt_text(served, text) for text in shown.values()]
-        requests = [prompt.request(text, near) for text, near in zip(about, nearest, strict=True)]
+        requests = (prompt.request(text, near) for text, near in zip(about, nearest, strict=True))
         asked = asker.ask(requests, samples=prompt.facts.samples, report=self.report)
         self._read(prompt, served, shown, about, asked)
         self.sources.append(source)
