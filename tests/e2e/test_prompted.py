@@ -16,7 +16,7 @@ from tests.language_server import language_server
 
 pytestmark = pytest.mark.long
 
-TICKETS, LABELED, ASKED = 737, 60, 8
+TICKETS, LABELED, ASKED = 737, 60, 5
 IN_NO_TIME = {"LABELLOOP_PROMPT_TIMEOUT_S": "1"}
 PRICES = {
     "LABELLOOP_PROMPT_INPUT_PRICE": "0.5",
@@ -47,7 +47,6 @@ def test_a_baseline_is_measured_stored_and_told_as_it_is(environment: Mapping[st
         assert prompted["per_thousand"]["price"] > 0
         assert "the prompted model" in prompted["sentence"]
     assert shown["per_thousand"]["input_tokens"] > plain["per_thousand"]["input_tokens"]
-    assert "takes no" not in str(found["notes"])
     # Nothing is asked a second time: it could not answer within a second.
     again = command_result(home, *asked, environment={**environment, **IN_NO_TIME})
     assert [each["accuracy"] for each in again["controls"][0]["contestants"]] == [
