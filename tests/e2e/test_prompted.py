@@ -68,7 +68,7 @@ def test_as_a_label_source_it_is_measured_and_proposes(environment: Mapping[str,
     found = command_result(tmp_path / "home", "sources", "propose", *options, "--floor", "0", environment=limited)
     assert 0 < len(found["proposals"]) <= ASKED
     assert {tuple(each["by"]) for each in found["proposals"]} == {("prompts/smollm.toml",)}
-    assert any("were not asked about: the limit for one run is reached" in note for note in found["notes"])
+    assert any("since the limit for one run is reached" in note for note in found["notes"])
     nothing_more = {**environment, "LABELLOOP_PROMPT_MOST": "0"}
     checked = command_result(tmp_path / "home", "sources", "check", *options, environment=nothing_more)
     (smollm,) = checked["sources"]

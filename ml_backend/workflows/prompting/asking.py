@@ -76,16 +76,16 @@ class AskedTexts:
         found = []
         if self.left_out:
             found.append(
-                f"{self.left_out:,} texts were not asked about: the limit for one run is reached; another run goes on, "
-                f"and {PREFIX}PROMPT_MOST moves it"
+                f"texts not asked about: {self.left_out:,}, since the limit for one run is reached "
+                f"({PREFIX}PROMPT_MOST); another run goes on"
             )
         if self.refused:
-            found.append(f"the server refused {self.refused:,} texts, the first because {self.refusal}")
+            found.append(f"texts that the server refused: {self.refused:,}, the first because {self.refusal}")
         if self.failure is not None:
             missing = sum(not answers for answers in self.answers) - self.left_out - self.refused
             found.append(
-                f"{missing:,} texts have no answer, since the server was given up: {self.failure}. What it answered is "
-                "kept, and another run asks for the others"
+                f"texts without an answer: {missing:,}, since the server was given up: {self.failure}. What it "
+                "answered is kept, and another run asks for the others"
             )
         return found
 

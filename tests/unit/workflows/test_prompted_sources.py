@@ -139,7 +139,8 @@ def test_the_limit_asks_about_validation_first_says_so_and_another_run_goes_on(
     notes = read_texts(few, folder, project).notes
     assert set(asked_tasks(services, script)) == blind
     assert any(
-        re.search(r"prompts/judge.toml: \d+ texts were not asked about: the limit for one run", note) for note in notes
+        re.search(r"prompts/judge.toml: texts not asked about: \d+, since the limit for one run", note)
+        for note in notes
     )
     read_texts(few, folder, project)
     assert len(script.requests) == 2 * len(blind)
@@ -168,10 +169,28 @@ def test_a_server_that_fails_half_way_keeps_what_it_answered_and_is_a_fault(
     script.refusals += [(401, "no")]
     broken = read_texts(services, folder, project)
     kept = len(script.requests)
-    assert any("have no answer, since the server was given up" in note and "401" in note for note in broken.notes)
+    assert any("since the server was given up" in note and "401" in note for note in broken.notes)
     whole = read_texts(services, folder, project)
     assert len(whole.votes) > len(broken.votes)
     assert len(script.requests) - kept < kept + len(whole.texts)
+
+
+def test_a_text_that_the_server_refuses_is_counted_and_the_others_are_answered(
+    services: Services, project: Project, folder: Path, script: Script
+) -> None:
+    script.refusals += [(400, "the text is too long")] * 4
+    read = read_texts(with_settings(services, prompt_at_once=1), folder, project)
+    assert any("texts that the server refused: 1, the first because" in n and "is too long" in n for n in read.notes)
+    assert len(read.votes) == len(script.requests) - 4
+
+
+def test_a_server_that_refuses_every_text_is_given_up_soon(
+    services: Services, project: Project, folder: Path, script: Script
+) -> None:
+    script.refusals += [(400, "no such model")] * 1000
+    read = read_texts(with_settings(services, prompt_at_once=1), folder, project)
+    assert any("since the server was given up" in note and "no such model" in note for note in read.notes)
+    assert len(script.requests) < 30
 
 
 def test_answers_that_cannot_be_used_are_counted_with_the_first_text(
