@@ -136,6 +136,12 @@ class OpenAiServer:
             else:
                 yield number, future.result()
 
+    def close(self) -> None:
+        """Close the connections to the server; the next call makes new ones."""
+        client: OpenAI | None = self.__dict__.pop("_client", None)
+        if client is not None:
+            client.close()
+
     @property
     def refused(self) -> frozenset[str]:
         """The parameters that the server has refused so far."""

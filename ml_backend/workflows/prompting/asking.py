@@ -145,7 +145,10 @@ class Asker:
                 else:
                     asked += 1
                     missing += [(len(given) - 1, k, request) for k, answer in enumerate(found) if answer is None]
-        self._fill(given, missing, result, _Remaining(len(missing), self.model, report))
+        try:
+            self._fill(given, missing, result, _Remaining(len(missing), self.model, report))
+        finally:
+            self._server.close()
         # Of a text with fewer samples than were asked for, no share is known.
         result.answers = [[each for each in answers if each is not None and None not in answers] for answers in given]
         return result

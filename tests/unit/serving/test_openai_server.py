@@ -224,3 +224,12 @@ def test_a_request_that_is_refused_whatever_is_left_out_is_an_answer_of_its_kind
 def test_who_may_not_ask_is_told_at_once() -> None:
     with openai_server(Script(api_key="secret")) as url, pytest.raises(TextServerRejected, match="give its API key"):
         list(client(url).complete([ask("one")]))
+
+
+def test_a_closed_connection_is_made_anew() -> None:
+    with openai_server(Script()) as url:
+        server = client(url)
+        assert server.models() == ["tuned"]
+        server.close()
+        server.close()
+        assert [answer.text for _, answer in server.complete([ask("one")])] == ["You said one"]
