@@ -25,7 +25,7 @@ for _name in (
     "audit",
     "select",
     "sources",
-    "baseline",
+    "source_reasons",
     "auto_accept",
     "report",
     "state",

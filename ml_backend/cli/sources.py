@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..domain.project import Project
-    from ..workflows.sourcing.read import ReadTexts
+    from ..workflows.services import Services
+    from ..workflows.sourcing.read import AskedFiles, ReadTexts
 
-__all__: list[str] = []
+__all__ = ["asked_texts", "note_findings", "source_commands"]
 
 SHOWN, TEXT_CHARACTERS = 20, 70
 DEFAULT = "check"
@@ -37,13 +38,13 @@ class _CheckByDefault(TyperGroup):
         return super().parse_args(ctx, [DEFAULT, *args] if is_bare else args)
 
 
-_commands = typer.Typer(
+source_commands = typer.Typer(
     cls=_CheckByDefault,
     help="Measure label sources (an expert's reasons as code, lists, patterns, prompts), and propose answers by them. "
     "Without a command: check.",
     no_args_is_help=True,
 )
-app.add_typer(_commands, name="sources")
+app.add_typer(source_commands, name="sources")
 
 UnlabeledTasks = Annotated[
     Path | None,
@@ -62,7 +63,7 @@ Floor = Annotated[
 ]
 
 
-@_commands.command()
+@source_commands.command()
 def check(
     sources: SourceFolder,
     project: OptionalProject = None,
@@ -83,11 +84,11 @@ def check(
 
     read = _read(sources, project, studio_export, config, tasks, floor)
     result = source_check(read)
-    _note(result["notes"], read.faults)
+    note_findings(result["notes"], read.faults)
     emit(result, as_json=as_json, lines=() if as_json else _check_lines(result))
 
 
-@_commands.command()
+@source_commands.command()
 def propose(
     sources: SourceFolder,
     project: OptionalProject = None,
@@ -105,11 +106,11 @@ def propose(
 
     read = _read(sources, project, studio_export, config, tasks, floor)
     result = source_proposals(read)
-    _note(result["notes"], read.faults)
+    note_findings(result["notes"], read.faults)
     emit(result, as_json=as_json, lines=() if as_json else _proposal_lines(result))
 
 
-@_commands.command()
+@source_commands.command()
 def entries(
     sources: SourceFolder,
     project: OptionalProject = None,
@@ -125,7 +126,7 @@ def entries(
 
     read = _read(sources, project, studio_export, config, None, None)
     result = proposed_entries(read)
-    _note(result["notes"], read.faults)
+    note_findings(result["notes"], read.faults)
     rows = [
         (each["control"], each["label"], each["entry"], each["marked"], each["occurs"]) for each in result["entries"]
     ]
@@ -141,25 +142,36 @@ def _read(
     tasks: Path | None,
     floor: float | None,
 ) -> "ReadTexts":
-    from ..workflows.sourcing.prompted import disclosure
-    from ..workflows.sourcing.read import AskedFiles, read_texts
+    from ..workflows.sourcing.read import read_texts
+
+    services = open_services()
+    return read_texts(services, sources, asked_texts(services, project, studio_export, config, tasks), floor=floor)
+
+
+def asked_texts(
+    services: "Services",
+    project: int | None,
+    studio_export: Path | None,
+    config: Path | None,
+    tasks: Path | None = None,
+) -> "Project | AskedFiles":
+    """Return what a command's options ask for: a project, or files.
+
+    Raises:
+        ConfigurationError: neither is named, or both.
+    """
+    from ..workflows.sourcing.read import AskedFiles
 
     check_source(project, studio_export, config)
     if tasks is not None and project is not None:
         raise ConfigurationError("--tasks goes with --studio-export; a project's unlabeled tasks are in Label Studio")
-    services = open_services()
-    asked: Project | AskedFiles = (
-        services.database.projects.get(project or 0)
-        if studio_export is None
-        else AskedFiles(studio_export, config_text(config), tasks)
-    )
-    if sentence := disclosure(services, sources):
-        note(sentence)
-    with ProgressDisplay() as show:
-        return read_texts(services, sources, asked, floor=floor, report=show)
+    if studio_export is not None:
+        return AskedFiles(studio_export, config_text(config), tasks)
+    return services.database.projects.get(project or 0)
 
 
-def _note(sentences: Sequence[str], faults: Sequence[SourceFault]) -> None:
+def note_findings(sentences: Sequence[str], faults: Sequence[SourceFault]) -> None:
+    """Print what has to be known beside the result, and what sources did wrong."""
     for sentence in sentences:
         note(f"note: {sentence}")
     for fault in faults:

@@ -35,6 +35,7 @@ class Annotation:
         updated_at: ISO 8601 time of the last change.
         was_imported: it came with an import, which sends no event for it, and nobody has changed it since.
         was_accepted: labelloop made it of an answer that it accepted, and nobody has changed it since.
+        rejected: the pre-label's regions where the annotator changed it, as far as they are at hand.
     """
 
     UNKNOWN_ANNOTATOR: ClassVar = "unknown"
@@ -52,6 +53,7 @@ class Annotation:
     updated_at: str | None = None
     was_imported: bool = False
     was_accepted: bool = False
+    rejected: tuple[Region, ...] = ()
 
     @property
     def last_change(self) -> datetime:

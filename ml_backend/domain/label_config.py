@@ -22,6 +22,8 @@ __all__ = ["ChoiceMade", "Control", "Label", "LabelConfig", "RegionMarked"]
 
 FINGERPRINT_DIGITS = 12
 PHRASE_END = re.compile(r"[.,:;!?]+\s")
+EXPLAINING = {"_reason": "TextArea", "_evidence": "Labels"}
+"""Ends of the names of controls in which people say why they answered another one as they did, with their tags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +174,8 @@ class LabelConfig:
         controls: in document order.
         faults: sentences about parts that cannot be read; these are not among the controls.
         objects: what annotators see of a task, in document order.
-        fingerprint: twelve hex digits that change when controls, labels or fields do, and not with layout or hints'
-            spelling.
+        fingerprint: twelve hex digits that change when controls, labels or fields do, and not with layout, with hints'
+            spelling, or with controls that explain others.
     """
 
     xml: str
@@ -184,7 +186,8 @@ class LabelConfig:
     _conditional: tuple[Control, ...] = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        essence = [[*_essence(control), *_conditions(control)] for control in self.controls]
+        answering = [control for control in self.controls if not self.explains(control)]
+        essence = [[*_essence(control), *_conditions(control)] for control in answering]
         digest = hashlib.sha256(json.dumps(essence, sort_keys=True).encode()).hexdigest()
         # In this order, whether a control is asked is known when others that depend on it come up.
         conditional = (control for control in Control.in_order_of_asking(self.controls) if control.conditions)
@@ -196,6 +199,18 @@ class LabelConfig:
     def has_conditions(self) -> bool:
         """True where some question is asked only under a condition."""
         return bool(self._conditional)
+
+    def explains(self, control: Control) -> str:
+        """Return the name of the control for whose answers this one holds the reasons; empty where it holds none.
+
+        For the control `topic` these are the text area `topic_reason`, in which people say why, and the labels
+        `topic_evidence`, with which they mark the pieces of the text that tell. No model learns either.
+        """
+        for end, tag in EXPLAINING.items():
+            name = control.name.removesuffix(end)
+            if control.tag == tag and name != control.name and any(each.name == name for each in self.controls):
+                return name
+        return ""
 
     def hidden(self, result: Sequence[Region]) -> frozenset[str]:
         """Return the names of the controls that are not asked, given these answers of an annotator or a pre-label."""

@@ -230,6 +230,8 @@ class _Annotation(_Payload):
         Args:
             others: predictions of the task, one of which may be the pre-label.
         """
+        prelabel = self.prelabel(others)
+        outcome = self._outcome(prelabel)
         return Annotation(
             id=self.id,
             annotator=self.completed_by,
@@ -238,10 +240,11 @@ class _Annotation(_Payload):
             ground_truth=bool(self.ground_truth),
             lead_time_s=self.lead_time,
             parent_prediction=self.parent_prediction,
-            prelabel=self._outcome(self.prelabel(others)),
+            prelabel=outcome,
             created_at=self.created_at,
             updated_at=self.updated_at,
             was_imported="updated_by" in self.model_fields_set and self.updated_by is None,
+            rejected=prelabel.result if prelabel is not None and outcome is PrelabelOutcome.CHANGED else (),
         )
 
     def _outcome(self, prelabel: _Prediction | None) -> PrelabelOutcome:

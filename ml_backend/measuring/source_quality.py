@@ -19,6 +19,7 @@ Answers: TypeAlias = Mapping[int, frozenset[VotedPart]]
 """What people answered, by row: labels with the places of their pieces, 0 and 0 where a label is about a whole text."""
 
 RIGHT, WRONG, UNKNOWN = 1, 0, -1
+DIGITS = 4
 LEAST_DECIDED = 20
 """With fewer decided votes, a share is not surely below anything that is asked."""
 
@@ -38,6 +39,11 @@ class Share(NamedTuple):
     def interval(self) -> tuple[float, float]:
         """Its exact 95% interval, from 0 to 1 where nothing is decided."""
         return exact_interval(self.right, self.decided)
+
+    def to_json(self) -> list[float | None]:
+        """Return the lower end of the interval, the share, None where nothing is decided, and the upper end."""
+        low, high = self.interval
+        return [round(low, DIGITS), None if self.value is None else round(self.value, DIGITS), round(high, DIGITS)]
 
     def is_surely_below(self, floor: float) -> bool:
         """True where enough is decided, and the whole interval is below the floor."""

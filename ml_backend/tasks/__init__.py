@@ -59,6 +59,7 @@ class ServingPlan:
         unread: the other texts that annotators see.
         fixed_fields: the `fields` that make `serving_plan` return this plan again, also once the config shows more.
         notices: sentences about controls that are not served.
+        explaining: controls in which people give reasons for their answers to others; read, and never learned.
     """
 
     config: LabelConfig
@@ -67,6 +68,7 @@ class ServingPlan:
     unread: tuple[ObjectTag, ...] = ()
     fixed_fields: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    explaining: tuple[ServedControl, ...] = ()
 
     @property
     def labeled(self) -> tuple[ServedControl, ...]:
@@ -129,7 +131,9 @@ def serving_plan(config: LabelConfig, fields: Sequence[str] | None = None) -> Se
     Raises:
         UnsupportedLabelConfig: no kind serves any control; the message says why, control by control.
     """
-    kinds = [(control, _kind_of(control)) for control in config.controls]
+    explaining = tuple(_explaining(config))
+    unlearned = {each.name for each in explaining}
+    kinds = [(control, _kind_of(control)) for control in config.controls if control.name not in unlearned]
     candidates = [control for control, kind in kinds if not isinstance(kind, str)]
     objects = readable_objects(config, candidates)
     is_about_one = not fields if fields is not None else len(objects) == 1
@@ -168,7 +172,16 @@ def serving_plan(config: LabelConfig, fields: Sequence[str] | None = None) -> Se
         unread=tuple(shown for field, shown in objects.items() if field not in read),
         fixed_fields=() if is_about_one else tuple(shown.field or "" for shown in texts),
         notices=(*notices, *_not_texts(config), *_without_pre_labels(served)),
+        explaining=explaining,
     )
+
+
+def _explaining(config: LabelConfig) -> Iterator[ServedControl]:
+    """Yield the controls in which people give reasons, each with the kind that reads its regions."""
+    for control in config.controls:
+        if config.explains(control):
+            kinds = (kind for kind in find_kinds().values() if kind.example.startswith(f"<{control.tag}"))
+            yield ServedControl(control, next(kinds))
 
 
 def _not_texts(config: LabelConfig) -> Iterator[str]:

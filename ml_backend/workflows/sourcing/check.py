@@ -7,7 +7,7 @@ from typing import Any
 
 from ...domain.readable import readable
 from ...domain.snapshot import Split
-from ...measuring.source_quality import Share
+from ...domain.source import AnswerForm
 from ...measuring.votes import VotedPart
 from .read import JudgedControl, ReadTexts
 
@@ -62,11 +62,11 @@ def _source(read: ReadTexts, control: JudgedControl, number: int) -> dict[str, A
         "name": source.name,
         "label": source.label,
         "coverage": round(figures.coverage, DIGITS),
-        "precision": _rounded(figures.blind),
+        "precision": figures.blind.to_json(),
         "rows": figures.blind.decided,
         "is_on": number not in control.off,
         "off_because": control.off.get(number),
-        "train_precision": None if source.learns else _rounded(figures.train),
+        "train_precision": None if source.learns else figures.train.to_json(),
         "train_rows": figures.train.decided,
         "overlaps": round(figures.overlaps, DIGITS),
         "conflicts": round(figures.conflicts, DIGITS),
@@ -83,7 +83,7 @@ def _source(read: ReadTexts, control: JudgedControl, number: int) -> dict[str, A
     }
 
 
-def _rounded(share: Share) -> list[float | None]:
-    low, high = share.interval
-    middle = share.value
-    return [round(low, DIGITS), None if middle is None else round(middle, DIGITS), round(high, DIGITS)]
+def _shown(control: JudgedControl, part: VotedPart, text: str) -> str:
+    label, start, end = part
+    name = control.asked.labels[label]
+    return f"{text[start:end]!r} is {name}" if control.asked.form is AnswerForm.SPANS else name

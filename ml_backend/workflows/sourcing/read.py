@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -32,12 +32,15 @@ from ..exporting.row_source import RowSource, plan_of_file
 from ..features import TextFeatures
 from ..selecting.candidates import Candidates, file_candidates, project_candidates
 from ..services import Services
-from .prompted import PromptedSources
+from .explained import GivenReasons
 
 if TYPE_CHECKING:
     from ...models.text.torch_encoder import TextEncoder
 
 __all__ = ["AskedFiles", "AskedSnapshot", "JudgedControl", "ReadTexts", "asked_control", "folder_for", "read_texts"]
+
+
+_Found: TypeAlias = tuple[tuple[LabelSource, ...], Sequence[SourceFault], Votes, frozenset[int]]
 
 
 class AskedFiles(NamedTuple):
@@ -110,8 +113,7 @@ class ReadTexts:
         splits: of all texts.
         rows: what people labeled, for the first texts.
         notes: sentences on what to know before the figures are believed.
-        costs: of prompted sources, by name, per 1,000 texts.
-        asked: those of the notes that are about prompted sources: who was asked, and what is without an answer.
+        reasons: that people gave; none for a snapshot, whose rows do not hold them.
     """
 
     plan: ServingPlan
@@ -125,8 +127,7 @@ class ReadTexts:
     stopped: frozenset[int]
     floor: float
     notes: Sequence[str] = ()
-    costs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    asked: Sequence[str] = ()
+    reasons: GivenReasons = field(default_factory=GivenReasons)
 
     def text_of(self, control: "JudgedControl", row: int) -> str:
         """Return what the answer to a control is about, in a labeled row or another text."""
@@ -187,17 +188,18 @@ class ReadTexts:
 
 def read_texts(
     services: Services,
-    folder: Path,
+    folder: Path | None,
     asked: Project | AskedFiles | AskedSnapshot,
     *,
     floor: float | None = None,
-    report: ProgressCallback = Progress.ignore,
+    labeled_alone: bool = False,
 ) -> ReadTexts:
     """Have the sources of a folder read a project's texts, or those of files or of a snapshot.
 
     Args:
+        folder: None: no source reads them.
         floor: precision below which a source is switched off; None: by the settings.
-        report: called while a language model is asked, which takes long.
+        labeled_alone: leave out what nobody has labeled.
 
     Raises:
         SourceError: the folder cannot be used.
@@ -217,43 +219,44 @@ def read_texts(
         source = RowSource.of_file(services, asked.export, plan, notes, services.options.labels.split)
     if not source.plan.labeled:
         raise ConfigurationError("no control of the label config is answered with labels; sources answer no others")
-    reasons = ReasonCounts()
+    given, reasons = GivenReasons(), ReasonCounts()
+    source = replace(source, tasks=given.reading(source.tasks, source.plan))
     rows, settled = _labeled(source, asked, reasons)
     asked_tasks = asked.unlabeled if isinstance(asked, AskedSnapshot) else asked
-    unlabeled = _unlabeled(services, source, asked_tasks, notes)
+    unlabeled = Candidates() if labeled_alone else _unlabeled(services, source, asked_tasks, notes)
     texts = [*(row.text for row in rows), *unlabeled.texts]
     open_texts = texts[len(settled) :]
     splits = [*settled, *(Split.TRAIN if source.splits is None else source.splits.of(text) for text in open_texts)]
+    given.settle(services, source.plan, rows, splits)
     options = services.options.sources
     controls = [asked_control(served) for served in source.plan.labeled]
     marked = _marked_pieces(
         source.plan, [row for row, split in zip(rows, splits, strict=False) if split is Split.TRAIN]
     )
-    limit_s, embed = options.text_timeout_s, _embed(services)
-    with SourceRunner(folder, controls, limit_s=limit_s, marked=marked, embed=embed) as runner:
-        votes = runner.votes(texts)
-    prompted = PromptedSources(services, controls, source.plan, rows, texts, splits, len(runner.sources), report)
-    prompted.ask(folder)
-    sources, faults = (*runner.sources, *prompted.sources), [*runner.faults, *prompted.faults]
-    if not sources:
-        problems = "".join(f"; {fault.sentence}" for fault in faults)
-        raise SourceError(
-            f"{folder} holds no source; wanted rationales (*.py), gazetteers/, patterns/ or prompts/{problems}"
-        )
+    found: _Found = ((), (), Votes.of(np.zeros((0, 5), dtype=np.int64)), frozenset())
+    if folder is not None:
+        limit_s, embed = options.text_timeout_s, _embed(services)
+        with SourceRunner(folder, controls, limit_s=limit_s, marked=marked, embed=embed) as runner:
+            if not runner.sources:
+                faults = "".join(f"; {fault.sentence}" for fault in runner.faults)
+                wanted = "wanted rationales (*.py), gazetteers/ or patterns/"
+                raise SourceError(f"{folder} holds no source; {wanted}{faults}")
+            votes = runner.votes(texts)
+        found = runner.sources, runner.faults, votes, runner.stopped
+    sources, source_faults, votes, stopped = found
     return ReadTexts(
         source.plan,
         sources,
-        faults,
+        source_faults,
         [*(row.task_id for row in rows), *unlabeled.task_ids],
         texts,
         splits,
         rows,
-        votes.with_more(prompted.votes),
-        runner.stopped,
+        votes,
+        stopped,
         options.precision_floor if floor is None else floor,
-        (*sentences, *notes.sentences, *_left_out(reasons), *_blindness(rows, splits), *prompted.notes),
-        prompted.costs,
-        prompted.notes,
+        (*sentences, *notes.sentences, *_left_out(reasons), *_blindness(rows, splits)),
+        given,
     )
 
 
