@@ -1,12 +1,14 @@
 """`labelloop sources`: measure label sources, and propose answers by them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from ..domain.project import Project
 from ..domain.readable import listed, shortened
 from ..domain.source import SourceFault
 from ..errors import ConfigurationError
@@ -20,7 +22,6 @@ from .session import open_services
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..domain.project import Project
     from ..workflows.services import Services
     from ..workflows.sourcing.read import AskedFiles, ReadTexts
 
@@ -71,19 +72,29 @@ def check(
     config: ConfigFile = None,
     tasks: UnlabeledTasks = None,
     floor: Floor = None,
+    push: Annotated[
+        bool, typer.Option("--push", help="Show in Label Studio where sources and people differ: fields and a tab.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure each source: what it covers, how often it is right, what it adds, where it and the expert differ.
 
     Needs --project, or --studio-export with --config. Precision is measured on validation rows, which people labeled
     without a hint, and apart from that on train rows; test rows are not looked at. A source that is surely below the
-    floor on either is switched off. Prompts are put to LABELLOOP_TEXT_SERVER_URL, which gets the texts. Changes
-    nothing.
+    floor on either is switched off. Changes nothing; with --push, a tab of the project shows the train tasks on which
+    the sources that are on differ from people, the surest first.
     """
     from ..workflows.sourcing.check import source_check
+    from ..workflows.sourcing.push_differences import push_differences
+    from ..workflows.sourcing.read import read_texts
 
-    read = _read(sources, project, studio_export, config, tasks, floor)
-    result = source_check(read)
+    if push and project is None:
+        raise ConfigurationError("--push shows differences in Label Studio; give the project: --project ID")
+    services = open_services()
+    asked = asked_texts(services, project, studio_export, config, tasks)
+    read = read_texts(services, sources, asked, floor=floor)
+    pushed = asdict(push_differences(services, asked, read)) if push and isinstance(asked, Project) else None
+    result = {**source_check(read), "pushed": pushed}
     note_findings(result["notes"], read.faults)
     emit(result, as_json=as_json, lines=() if as_json else _check_lines(result))
 
@@ -202,6 +213,14 @@ def _check_lines(result: Mapping[str, Any]) -> "Iterator[str | Table]":
         yield table(("task", "source", "says", "people say", "text"), shown)
     if len(differences) > SHOWN:
         yield f"and {len(differences) - SHOWN} more, which --json lists"
+    if pushed := result["pushed"]:
+        yield ""
+        yield (
+            f"{pushed['written']} tasks marked, {pushed['unchanged']} as before, {pushed['cleared']} cleared; in "
+            f"{pushed['settled']} people let their answer stand, {pushed['left']} more wait for a place in the tab, in "
+            f"{pushed['unlikely']} people are too likely right"
+        )
+        yield from (f"{title}: {url}" for title, url in pushed["tabs"].items())
 
 
 def _source_row(each: dict[str, Any]) -> tuple[object, ...]:

@@ -47,6 +47,13 @@ class AuditFiles:
         """Return where audits of the snapshot write their files."""
         return cls(services.options.home / "audits" / snapshot.manifest.project.key / snapshot.id)
 
+    @classmethod
+    def latest(cls, services: Services, project: Project) -> "AuditFiles | None":
+        """Return the files of the project's last audit on this machine; None where there was none."""
+        folder = services.options.home / "audits" / project.ref.key
+        audits = [each for each in map(cls, folder.glob("*")) if each.json.is_file()]
+        return max(audits, key=lambda each: each.json.stat().st_mtime, default=None)
+
     @property
     def cache(self) -> Path:
         """The folder for what models predicted."""

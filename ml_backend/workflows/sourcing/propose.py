@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from ...models.text.confidence import log_odds
 from ...sources.kinds.base import AskedControl
 from .read import JudgedControl, ReadTexts
 
-__all__ = ["proposals", "source_proposals", "target_of"]
+__all__ = ["answer_target", "proposals", "source_proposals", "sourced_answers"]
 
 DIGITS = 4
 
@@ -54,17 +54,15 @@ def proposals(read: ReadTexts) -> tuple[list[Proposal], list[str]]:
     sources: defaultdict[int, set[int]] = defaultdict(set)
     sentences = []
     for control in read.controls:
-        answers = combined(control.votes_on, read.trust(control), control.chances, control.asked.form)
-        confidences = _calibrated(read, control, answers)
-        if confidences is None:
-            confidences = np.array([answer.confidence for answer in answers])
+        answers = sourced_answers(read, control)
+        if not answers.is_calibrated:
             sentences.append(
                 f"confidences of {control.asked.name} are not calibrated: fewer than {Reliability.LEAST_ROWS} labeled "
                 "validation rows have a vote"
             )
-        for answer, confidence in zip(answers, confidences.tolist(), strict=True):
+        for answer, confidence in zip(answers.given, answers.confidences.tolist(), strict=True):
             if answer.row >= len(read.rows) and read.splits[answer.row] is Split.TRAIN:
-                targets[answer.row][control.asked.name] = target_of(control.asked, answer.parts)
+                targets[answer.row][control.asked.name] = answer_target(control, answer)
                 chances[answer.row] *= confidence
                 sources[answer.row].update(answer.sources)
     proposed = [
@@ -79,6 +77,29 @@ def proposals(read: ReadTexts) -> tuple[list[Proposal], list[str]]:
     return proposed, sentences
 
 
+class SourcedAnswers(NamedTuple):
+    """The answers that the sources that are on give together.
+
+    Attributes:
+        given: one per text with a vote, in the order of texts.
+        confidences: the chance that each is right, shape (A,).
+        is_calibrated: by validation rows; else as the sources' precisions have it.
+    """
+
+    given: list[CombinedAnswer]
+    confidences: Floats
+    is_calibrated: bool
+
+
+def sourced_answers(read: ReadTexts, control: JudgedControl) -> SourcedAnswers:
+    """Return what the sources that are on answer together to each text, labeled or not."""
+    answers = combined(control.votes_on, read.trust(control), control.chances, control.asked.form)
+    confidences = _calibrated(read, control, answers)
+    if confidences is not None:
+        return SourcedAnswers(answers, confidences, is_calibrated=True)
+    return SourcedAnswers(answers, np.array([answer.confidence for answer in answers]), is_calibrated=False)
+
+
 def _calibrated(read: ReadTexts, control: JudgedControl, answers: list[CombinedAnswer]) -> Floats | None:
     """Return the chance that each answer is right, by validation rows; None where these are too few."""
     blind = read.in_split(Split.VALIDATION)
@@ -90,7 +111,7 @@ def _calibrated(read: ReadTexts, control: JudgedControl, answers: list[CombinedA
     return fit_logistic(odds[judged], np.array(is_right, dtype=np.bool_)).of_log_odds(odds)
 
 
-def target_of(asked: AskedControl, parts: Iterable[VotedPart]) -> Target:
+def answer_target(control: JudgedControl, answer: CombinedAnswer) -> Target:
     """Return an answer as rows hold it."""
     labels, form = asked.labels, asked.form
     if form is AnswerForm.SPANS:
