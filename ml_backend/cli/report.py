@@ -10,7 +10,7 @@ from ..errors import ConfigurationError
 from .app import app
 from .baseline import baseline_lines
 from .files import StudioExport, check_source, config_text
-from .options import AsJson, ConfigFile, OptionalProject
+from .options import AsJson, ConfigFile, OptionalProject, OptionalSourceFolder
 from .output import emit, note, table
 from .session import open_services
 
@@ -31,13 +31,15 @@ def report(
         float | None,
         typer.Option(metavar="F1", help="F1 that is wanted, such as .9; left out: the next step from today."),
     ] = None,
+    sources: OptionalSourceFolder = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", file_okay=False, help="Folder of the report.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what labels have cost, what they bought, and what a target still costs.
 
     Needs --project, or --studio-export with --config. Writes report.html, a page for people, and report.json with all
-    figures: round by round, forecast, where the error sits, what pre-labels save, annotators. Nothing is changed.
+    figures: round by round, forecast, where the error sits, what pre-labels save, annotators, label sources (--sources,
+    or LABELLOOP_SOURCES). Nothing is changed.
     """
     check_source(project, studio_export, config)
     if target is not None and not 0 < target <= 1:
@@ -47,10 +49,11 @@ def report(
     services = open_services()
     if project is not None:
         connected = services.database.projects.get(project)
-        name, result = connected.ref.key, report_on_project(services, connected, target=target, report=_show)
+        name = connected.ref.key
+        result = report_on_project(services, connected, target=target, sources=sources, report=_show)
     else:
         file = studio_export or Path()
-        result = report_on_export(services, file, config_text(config), target=target, report=_show)
+        result = report_on_export(services, file, config_text(config), target=target, sources=sources, report=_show)
         name = f"{result['title']}-0"
     files = write_report(result, out.resolve() if out else services.options.home / "reports" / name)
     emit({"path": str(files.folder), **result}, as_json=as_json, lines=() if as_json else _lines(result, files.html))
@@ -72,6 +75,8 @@ def _lines(report: Mapping[str, Any], page: Path) -> "Iterator[str | Table]":
         if live := each["accuracy"]:
             right = f"{live['share']:.0%} ({live['low']:.0%} to {live['high']:.0%})"
             yield f"{each['version']} answered {right} of {live['rows']} blind tasks as people then did"
+    if measured := report["sources"]:
+        yield f"label sources: {measured['problem']}" if measured["problem"] else _sources_line(measured)
     rows = [
         (
             each["name"],
@@ -91,3 +96,11 @@ def _lines(report: Mapping[str, Any], page: Path) -> "Iterator[str | Table]":
 
 def _score(value: float | None) -> str | None:
     return None if value is None else f"{value:.3f}"
+
+
+def _sources_line(measured: Mapping[str, Any]) -> str:
+    is_on = sum(each["is_on"] for each in measured["sources"])
+    return (
+        f"{is_on} of {len(measured['sources'])} label sources are on; on {measured['differences']} of "
+        f"{measured['labeled']} labeled tasks people and one of them differ"
+    )

@@ -20,12 +20,14 @@ from ...tasks import ServedControl, ServingPlan
 from ..auditing.decisions import precision_table
 from ..exporting.snapshots import export_file, export_project
 from ..services import Services
+from ..sourcing.read import AskedFiles
 from ..watching.live import live_to_json
 from .effects import PrelabelExperiment
 from .forecast import CurveForecast, LabelPrice
 from .frozen_rows import FrozenRows, SplitRow
 from .mistakes import mistakes_to_json
 from .rounds import lead_of, rounds_by_time, rounds_by_version, strategies_to_json
+from .sources import sources_to_json
 from .unfit import unfit_to_json
 from .wording import advice, forecast_sentence, next_sentence
 from .work import LabelWork, Way, WorkTimes, work_in_events, work_in_rows
@@ -50,14 +52,21 @@ class ReportFiles:
 
 
 def report_on_project(
-    services: Services, project: Project, *, target: float | None = None, report: ProgressCallback = Progress.ignore
+    services: Services,
+    project: Project,
+    *,
+    target: float | None = None,
+    sources: Path | None = None,
+    report: ProgressCallback = Progress.ignore,
 ) -> dict[str, Any]:
     """Return a project's report as a JSON object, about its labels as Label Studio holds them now.
 
     Args:
         target: F1 that is wanted; None: the next step from what is reached.
+        sources: folder of label sources; None: that of the settings, if any.
 
     Raises:
+        SourceError: the folder of label sources that was given cannot be used.
         StudioError: Label Studio cannot be read.
         SnapshotError: not one task is reviewed.
         EncoderError: the base model cannot be loaded.
@@ -67,7 +76,8 @@ def report_on_project(
     rows, labeled = rows_in(snapshot)
     held_out = frozenset(row.task_id for row, split in rows if split.is_held_out)
     work = work_in_events(services.database.events.by_annotation(project.id), labeled, held_out)
-    return _Reporter(services, snapshot, rows, labeled, work, project, report).to_json(target)
+    measured = sources_to_json(services, project, project.ref.key, sources)
+    return _Reporter(services, snapshot, rows, labeled, work, project, measured, report).to_json(target)
 
 
 def report_on_export(
@@ -76,18 +86,25 @@ def report_on_export(
     label_config: str,
     *,
     target: float | None = None,
+    sources: Path | None = None,
     report: ProgressCallback = Progress.ignore,
 ) -> dict[str, Any]:
     """Return the report of an export of Label Studio as a JSON object. No server is asked.
 
+    Args:
+        target, sources: see `report_on_project`.
+
     Raises:
+        SourceError: the folder of label sources that was given cannot be used.
         StudioExportError: the file is not such an export.
         SnapshotError: not one task in it is reviewed.
         EncoderError: the base model cannot be loaded.
     """
     snapshot = export_file(services, export, label_config, services.options.labels.split)
-    rows, labeled = rows_in(snapshot)
-    return _Reporter(services, snapshot, rows, labeled, work_in_rows(labeled), None, report).to_json(target)
+    rows, labeled = _rows(snapshot)
+    asked, key = AskedFiles(export, label_config), snapshot.manifest.project.key
+    measured = sources_to_json(services, asked, key, sources)
+    return _Reporter(services, snapshot, rows, labeled, work_in_rows(labeled), None, measured, report).to_json(target)
 
 
 def write_report(report: Mapping[str, Any], folder: Path) -> ReportFiles:
@@ -112,6 +129,7 @@ class _Reporter:
     labeled: Sequence[Row]
     work: Sequence[LabelWork]
     project: Project | None
+    sources: Mapping[str, Any] | None
     report: ProgressCallback
 
     def to_json(self, target: float | None) -> dict[str, Any]:
@@ -155,6 +173,7 @@ class _Reporter:
             "annotators": self._annotators(costs["by_annotator"]),
             "flags": [asdict(each) for each in precision_table(services, project)] if project else [],
             "strategies": self._strategies(frozen[0]) if frozen else [],
+            "sources": self.sources,
             "unfit": unfit_to_json(services, project, self._learned_texts()) if project else None,
             "baseline": services.database.baselines.newest(self.snapshot.manifest.project.key),
             "warnings": list(self.snapshot.manifest.warnings),

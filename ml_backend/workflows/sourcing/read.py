@@ -37,7 +37,7 @@ from .explained import GivenReasons
 if TYPE_CHECKING:
     from ...models.text.torch_encoder import TextEncoder
 
-__all__ = ["AskedFiles", "AskedSnapshot", "JudgedControl", "ReadTexts", "asked_control", "folder_for", "read_texts"]
+__all__ = ["AskedFiles", "AskedSnapshot", "JudgedControl", "ReadTexts", "folder_of_project", "read_texts"]
 
 
 _Found: TypeAlias = tuple[tuple[LabelSource, ...], Sequence[SourceFault], Votes, frozenset[int]]
@@ -184,6 +184,12 @@ class ReadTexts:
                 found = f"{share.right} of its {share.decided} votes on {rows} rows are right"
                 return f"{found}, surely less than {self.floor:.0%}"
         return ""
+
+
+def folder_of_project(folder: Path, key: str) -> Path:
+    """Return the folder of a project's sources: the one below that is named by its key, or else the folder itself."""
+    own = folder / key
+    return own if own.is_dir() else folder
 
 
 def read_texts(

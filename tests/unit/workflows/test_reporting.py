@@ -12,6 +12,7 @@ import pytest
 from ml_backend.demo.tickets import Ticket, load_tickets
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.project import Project
+from ml_backend.errors import SourceError
 from ml_backend.labelstudio.payloads import parse_webhook
 from ml_backend.tasks import template_path
 from ml_backend.workflows.labeling.ingest import receive
@@ -20,7 +21,7 @@ from ml_backend.workflows.reporting.report import report_on_export, report_on_pr
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.splits import splits_of
 from tests.fakes import FakePredictor
-from tests.services import add_project, add_version, build_test_services, choice
+from tests.services import add_project, add_version, build_test_services, choice, with_settings
 from tests.unit.workflows.audits import put_flag
 
 CONFIG = template_path("classification").read_text(encoding="utf-8")
@@ -196,6 +197,40 @@ def test_a_second_look_is_work_apart_from_the_first(services: Services) -> None:
     assert without["reason"] == "1 rows of 1 labels found; a learning curve takes 40"
     assert (costs["labels"], costs["second_looks"]) == (1, 1)
     assert (costs["human_s"], costs["second_looks_s"]) == (12.0, 7.0)
+
+
+REASON = """
+from ml_backend.sources.writing import rationale
+
+@rationale("Shipping", reason="<b>It is under way.</b>")
+def awaited(text):
+    return text.mentions("parcel")
+"""
+
+
+def test_label_sources_of_the_settings_or_of_the_command_stand_in_the_report(
+    services: Services, tmp_path: Path
+) -> None:
+    project = add_project(services, ["where is my parcel, it is late", "I was charged twice"])
+    for task_id in (1, 2):
+        services.studio.submit_annotation(task_id, {"result": choice("Billing"), "completed_by": 1})
+    assert report_on_project(services, project)["sources"] is None
+    own = tmp_path / "sources" / project.ref.key
+    own.mkdir(parents=True)
+    services = with_settings(services, sources=str(own.parent))
+    assert "holds no source" in report_on_project(services, project)["sources"]["problem"]
+    with pytest.raises(SourceError, match="holds no source"):
+        report_on_project(services, project, sources=own)
+    (own / "reasons.py").write_text(REASON)
+
+    report = report_on_project(services, project)
+    page = write_report(report, tmp_path / "out").html.read_text(encoding="utf-8")
+
+    (source,) = report["sources"]["sources"]
+    assert (source["name"], source["coverage"], source["train_rows"]) == ("awaited", 0.5, 1)
+    assert report["sources"]["differences"] == 1
+    assert "<h2>Label sources</h2>" in page
+    assert "On 1 of 2 labeled tasks people and a source that is on differ" in page
 
 
 def test_hostile_texts_and_labels_of_an_export_are_shown_as_they_are(services: Services, tmp_path: Path) -> None:
