@@ -1,8 +1,9 @@
-"""`labelloop sources reasons`: what experts said about why, for whoever writes sources."""
+"""`labelloop sources reasons|guidelines`: from what experts said about why, to sources, and back to annotators."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,8 +12,8 @@ from ..domain.project import Project
 from ..domain.readable import listed, shortened
 from ..sources.language import ENGLISH
 from .files import StudioExport
-from .options import AsJson, ConfigFile, OptionalProject, OptionalSourceFolder
-from .output import emit
+from .options import AsJson, ConfigFile, OptionalProject, OptionalSourceFolder, SourceFolder
+from .output import emit, note
 from .session import open_services
 from .sources import asked_texts, note_findings, source_commands
 
@@ -51,6 +52,41 @@ def reasons(
     note_findings(result["notes"], read.faults)
     lines = () if as_json else _lines(result, language, has_sources=sources is not None)
     emit(result, as_json=as_json, lines=lines)
+
+
+@source_commands.command()
+def guidelines(
+    sources: SourceFolder,
+    project: OptionalProject = None,
+    studio_export: StudioExport = None,
+    config: ConfigFile = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", dir_okay=False, help="File of the page.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write guidelines for annotators from the reasons: with examples, near misses, and what is confused all the same.
+
+    Needs --project, or --studio-export with --config. The page is in Markdown, and all texts in it are of train rows.
+    Without --out it is printed. Changes nothing else.
+    """
+    from ..atomic_files import atomic_text
+    from ..workflows.sourcing.guidelines import annotation_guidelines
+    from ..workflows.sourcing.markdown import guidelines_page
+    from ..workflows.sourcing.read import read_texts
+
+    services = open_services()
+    asked = asked_texts(services, project, studio_export, config)
+    read = read_texts(services, sources, asked, labeled_alone=True)
+    result = annotation_guidelines(
+        services, sources, read, lambda progress: note(f"{progress.stage}: {progress.message}")
+    )
+    note_findings(result["notes"], read.faults)
+    title = asked.title if isinstance(asked, Project) else (studio_export or Path()).stem
+    page = guidelines_page(result, title, str(services.clock().date()))
+    if out is not None:
+        with atomic_text(out.resolve()) as file:
+            file.write(page)
+    lines = (f"guidelines: {out.resolve()}",) if out else page.splitlines()
+    emit({"path": str(out.resolve()) if out else None, **result}, as_json=as_json, lines=lines)
 
 
 def _lines(result: Mapping[str, Any], language: str, *, has_sources: bool) -> "Iterator[str | Table]":

@@ -74,6 +74,7 @@ class _SourceReader:
         self._count = 0
         self._orphan_s = float(setup["orphan_s"])
         self._folder, self._skipped = Path(setup["folder"]), set(setup["skipped"])
+        TaskText.knows_negations = bool(setup["knows_negations"])
         controls = [AskedControl(**{**each, "form": AnswerForm(each["form"])}) for each in setup["controls"]]
         loading = Loading(self._folder, controls, setup["marked"], lambda name: self._begin(name, connection))
         self._voters = [voter for kind in SourceKind.all().values() for voter in kind().load(loading)]

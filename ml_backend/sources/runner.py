@@ -145,6 +145,7 @@ class SourceRunner:
         marked: pieces of train rows' texts that people marked, by control and label.
         embed: returns vectors of length 1, shape (N, D); None: no source may ask for closeness to examples.
         processes: None: as many as there are cores.
+        knows_negations: False: what is negated is taken for affirmed, to see what a source leaves out.
 
     Attributes:
         sources: all that could be loaded.
@@ -164,9 +165,10 @@ class SourceRunner:
         marked: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
         embed: Embed | None = None,
         processes: int | None = None,
+        knows_negations: bool = True,
     ) -> None:
         self._folder, self._controls, self._limit_s = folder.resolve(), tuple(controls), limit_s
-        self._marked, self._embed = marked or {}, embed
+        self._marked, self._embed, self._knows_negations = marked or {}, embed, knows_negations
         self._most = processes or max(1, os.cpu_count() or 1)
         self._children: list[_Child] = []
         self._skipped: list[str] = []
@@ -278,6 +280,7 @@ class SourceRunner:
             "controls": [asdict(each) for each in self._controls],
             "marked": self._marked,
             "skipped": self._skipped,
+            "knows_negations": self._knows_negations,
             "orphan_s": 60 + TEXTS_AT_ONCE * self._limit_s,
         }
         return _Child(json.dumps(setup).encode())

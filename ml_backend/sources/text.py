@@ -114,8 +114,10 @@ class TaskText(str):
     Attributes:
         fields: the texts of all fields that are read, by name. Where the label config shows one text, it is the only
             one, and its name is empty.
+        knows_negations: False only while labelloop looks for what sources leave out because it is negated.
     """
 
+    knows_negations = True
     fields: Mapping[str, str]
     _language: Language
     _closeness: Sequence[float]
@@ -228,6 +230,8 @@ class TaskText(str):
 
     def is_negated(self, match: Match, within_words: int = 5) -> bool:
         """Return True where a negation goes with the match; see `Matches.affirmed`."""
+        if not TaskText.knows_negations:
+            return False
         before = CLAUSE_END.split(self[: match.start])[-1].split()[-within_words:]
         if self._language.negation.search(" ".join(before)):
             return True

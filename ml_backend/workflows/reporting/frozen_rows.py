@@ -22,6 +22,7 @@ from ...models.graphs.store import GraphStore
 from ...models.text.torch_encoder import TextEncoder
 from ...quality.reviewed_texts import ReviewedTexts
 from ...tasks import ServedControl
+from ..services import Services
 
 __all__ = ["FrozenRows", "SplitRow"]
 
@@ -88,6 +89,25 @@ class FrozenRows:
         settings = TrainingSettings(method=Method.REGRESSION, seed=seed, regression_max_iterations=ITERATIONS)
         self._trainer = Trainer.for_rows(encoder, objective, settings, len(self._encoded))
         objective.settle_pooling(self._features, self._encoded, c=self._trainer.hyperparameters.regression_c, seed=seed)
+
+    @classmethod
+    def of(
+        cls,
+        services: Services,
+        served: ServedControl,
+        rows: Sequence[SplitRow],
+        encoder: TextEncoder,
+        report: ProgressCallback,
+    ) -> "FrozenRows":
+        """Return those of these rows that answer the control, embedded by the settings.
+
+        Raises:
+            ValueError: nothing can be learned from them.
+        """
+        options = services.options
+        graphs = GraphStore(options.graphs_folder) if options.serving.exports_graphs else None
+        answered = [(row, split) for row, split in rows if served.name in row.targets]
+        return cls(served, answered, encoder, graphs=graphs, seed=options.seed, report=report)
 
     @cached_property
     def is_held_out(self) -> Bools:

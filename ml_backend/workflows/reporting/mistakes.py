@@ -16,7 +16,7 @@ from ..services import Services
 from ..slices import slices_of
 from .frozen_rows import FrozenRows
 
-__all__ = ["mistakes_to_json"]
+__all__ = ["differing_labels", "mistakes_to_json"]
 
 NOTHING = ""
 """Stands in a pair for no label at all: something was missed, or is too much."""
@@ -39,7 +39,7 @@ def mistakes_to_json(
     answered = [i for i, answer in enumerate(answers) if answer is not None and rows.targets[i] is not None]
     for place in answered:
         given, answer = rows.targets[place], answers[place]
-        for pair in _pairs(() if given is None else given, () if answer is None else answer):
+        for pair in differing_labels(() if given is None else given, () if answer is None else answer):
             counts[pair] += 1
             if not rows.is_held_out[place]:
                 examples[pair].append(place)
@@ -86,7 +86,7 @@ def _slices(
     return [asdict(each) for each in sorted(score_slices({rows.served.name: scores}, slices), key=lambda s: s.score)]
 
 
-def _pairs(given: Target, answer: Target) -> list[_Pair]:
+def differing_labels(given: Target, answer: Target) -> list[_Pair]:
     """Return the labels that only one of two answers has, beside each other as far as possible."""
     missed, extra = (Counter(map(label_of, parts_of(each))) for each in (given, answer))
     if given != answer and missed == extra:  # the same labels in other places

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import permutations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...atomic_files import atomic_text
 from ...domain.example import Row, first_rows
@@ -16,7 +16,7 @@ from ...domain.project import Project
 from ...domain.snapshot import Snapshot, Split
 from ...labelstudio.plans import plan_of
 from ...snapshots.store import SnapshotFolder
-from ...tasks import ServedControl, ServingPlan
+from ...tasks import ServingPlan
 from ..auditing.decisions import precision_table
 from ..exporting.snapshots import export_file, export_project
 from ..services import Services
@@ -31,9 +31,6 @@ from .sources import sources_to_json
 from .unfit import unfit_to_json
 from .wording import advice, forecast_sentence, next_sentence
 from .work import LabelWork, Way, WorkTimes, work_in_events, work_in_rows
-
-if TYPE_CHECKING:
-    from ...models.text.torch_encoder import TextEncoder
 
 NO_CURVE_OF_TEXTS = (
     "it is answered with a text, and its learning curve would take a long training per point; "
@@ -204,7 +201,7 @@ class _Reporter:
         encoder = TextEncoder.load(self.services.options.models.base_model)
         for served in plan.labeled:
             try:
-                rows = self._frozen(served, encoder)
+                rows = FrozenRows.of(self.services, served, self.rows, encoder, self.report)
                 control = self._control(plan, rows, price, target)
             except ValueError as error:
                 without_curve.append({"control": served.name, "reason": str(error)})
@@ -212,14 +209,6 @@ class _Reporter:
             controls.append(control)
             frozen.append(rows)
         return controls, frozen, without_curve
-
-    def _frozen(self, served: ServedControl, encoder: "TextEncoder") -> FrozenRows:
-        from ...models.graphs.store import GraphStore
-
-        options = self.services.options
-        graphs = GraphStore(options.graphs_folder) if options.serving.exports_graphs else None
-        answered = [(row, split) for row, split in self.rows if served.name in row.targets]
-        return FrozenRows(served, answered, encoder, graphs=graphs, seed=options.seed, report=self.report)
 
     def _control(self, plan: ServingPlan, rows: FrozenRows, price: LabelPrice, target: float | None) -> dict[str, Any]:
         seed, currency = self.services.options.seed, price.options.currency
