@@ -185,6 +185,8 @@ def _confused(
             if (places[row.task_id], labels.get(given, -1)) not in voted:
                 open_rows[given, answered].append(places[row.task_id])
     frequent = sorted(open_rows, key=lambda pair: (-len(open_rows[pair]), pair))
+    shown = [pair for pair in frequent if len(open_rows[pair]) >= LEAST_UNCOVERED][:MOST_PAIRS]
+    left_out = [f"rarer confusions of {name!r} that no source covers are left out: {len(frequent) - len(shown)} pairs"]
     return [
         {
             "given": given,
@@ -193,6 +195,5 @@ def _confused(
             "uncovered": len(open_rows[given, answered]),
             "examples": _near_misses(read, control, open_rows[given, answered]),
         }
-        for given, answered in frequent[:MOST_PAIRS]
-        if len(open_rows[given, answered]) >= LEAST_UNCOVERED
-    ], []
+        for given, answered in shown
+    ], left_out if len(frequent) > len(shown) else []
