@@ -153,7 +153,7 @@ def _gazetteer(entries: Sequence[Mapping[str, Any]], label: str, facts: Sequence
     for each in entries[:SHOWN_PHRASES]:
         yield from (f"# {_reliability(each)}", each["entry"])
     yield from _more(entries)
-    yield from ("# gazetteers/settings.toml", f"[{_quoted(name)}]", f"inflections = {_quoted(language)}", *facts)
+    yield from ("", "# gazetteers/settings.toml", f"[{_quoted(name)}]", f"inflections = {_quoted(language)}", *facts)
     if name != label:
         yield f"label = {_quoted(label)}"
 
@@ -177,10 +177,10 @@ def _reliability(phrase: Mapping[str, Any]) -> str:
     rows = phrase["with_label"] + phrase["with_others"]
     marked = f"marked in {_times(phrase['marked'], 'task')}"
     if not rows:
-        return f"{marked}; in no other train row"
+        return f"{marked}; no train row holds it as whole words"
     low, middle, high = phrase["precision"]
-    others = f"{_times(rows, 'other train row')}, {phrase['with_label']} of them {phrase['label']}"
-    return f"{marked}; in {others}: right in {middle:.0%} ({low:.0%} to {high:.0%})"
+    held = f"in {_times(rows, 'train row')}, {phrase['with_label']} of them so labeled"
+    return f"{marked}; {held}: right in {middle:.0%} ({low:.0%} to {high:.0%})"
 
 
 def _quoted(text: str) -> str:

@@ -27,9 +27,10 @@ _Phrase = tuple[str, _Words]
 def proposed_phrases(read: ReadTexts, language: str) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the phrases that were marked as evidence for a label, the most reliable ones first, and what was left out.
 
-    Each says on how many train rows it was marked, and how many other train rows hold it in any inflection, those of
-    the label and those of others, with the share of the former and its exact 95% interval. A phrase is measured by
-    itself; in a list, a longer entry wins where two overlap.
+    Each says on how many train rows it was marked, and how many train rows hold it in any inflection, those of the
+    label and those of others, with the share of the former and its exact 95% interval. That is an upper bound, as for
+    every source that was made from the rows that measure it. A phrase is measured by itself; in a list, a longer entry
+    wins where two overlap.
 
     Args:
         language: by whose inflections words are compared.
@@ -54,10 +55,9 @@ def proposed_phrases(read: ReadTexts, language: str) -> tuple[list[dict[str, Any
                 marked[each.label, phrase[0]].add(each.task_id)
         holding = _rows_holding(read, control, {words for _, words in marked}, language)
         for (label, words), tasks in marked.items():
-            others = [row for row in holding[words] if read.rows[row].task_id not in tasks]
             entry = spellings[label, words].most_common(1)[0][0]
             found.append(
-                _measured(control, label, others)
+                _measured(control, label, holding[words])
                 | {"entry": entry, "marked": len(tasks), "is_pattern": NUMBER in words}
             )
     sentences = (

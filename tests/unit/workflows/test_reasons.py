@@ -177,7 +177,8 @@ def test_marked_phrases_are_measured_as_the_sources_that_they_become(
         ("money", "owes {d+} euros"),
     ):
         phrase = found[entry]
-        assert checked[name]["train_rows"] == phrase["marked"] + phrase["with_label"] + phrase["with_others"]
+        assert checked[name]["train_rows"] == phrase["with_label"] + phrase["with_others"]
+        assert 0 < phrase["marked"] < phrase["with_label"]
         assert checked[name]["train_precision"][1] == phrase["precision"][1] == 1.0
 
 
