@@ -13,6 +13,7 @@ from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.labelstudio.config.validation import StudioRules
 from ml_backend.tasks import ServedControl, ServingPlan, find_kinds, serving_plan, template_path
+from ml_backend.tasks.explanations import Explanation
 from tests.studio import project_with_tasks, task_ids
 
 KINDS = sorted(find_kinds())
@@ -167,3 +168,42 @@ def test_label_studio_stores_every_answer_and_gives_back_what_was_meant(name: st
     assert {text for task in reviewed.values() for text in plan.input(task.data).values()} == {TEXT}
     found = {task.id: read(plan, task.annotations[0].result) for task in reviewed.values()}
     assert found == {task: expected(plan, number) for task, number in zip(ids, numbers, strict=True)}
+
+
+def reasons_beside(plan: ServingPlan, result: list[Region]) -> list[Region]:
+    """Reasons as the editor stores them: words with the id and the place of the marked region that they belong to."""
+    regions: list[Region] = []
+    for control in (each.control for each in plan.explaining):
+        named = {"from_name": control.name, "to_name": "text", "id": control.name}
+        if control.marks_regions:
+            place = {"start": 14, "end": 19, "text": "Paris", "labels": [control.label_values[0]]}
+            regions.append({**named, "type": "labels", "value": place})
+        elif control.has("perregion"):
+            (marked,) = [region for region in result if region["value"]["labels"] == ["Date"]]
+            value = {key: marked["value"][key] for key in ("start", "end")} | {"text": ["It is 😀."]}
+            regions.append({**named, "id": marked["id"], "type": "textarea", "value": value})
+        else:
+            regions.append({**named, "type": "textarea", "value": {"text": ["It is 😀."]}})
+    return regions
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("classification_with_reasons", "Shipping"),
+        ("multiple_choice_with_reasons", "Price"),
+        ("entities_with_reasons", "Date"),
+    ],
+)
+def test_label_studio_keeps_reasons_and_they_read_back(name: str, label: str, studio_client: StudioClient) -> None:
+    plan = serving_plan(template(name))
+    project = project_with_tasks(studio_client, [TEXT], label_config=template(name).xml)
+    (task_id,) = task_ids(studio_client, project.id)
+    result = written(plan, 1)
+    studio_client.submit_annotation(task_id, {"result": [*map(dict, result), *map(dict, reasons_beside(plan, result))]})
+
+    (task,) = studio_client.reviewed_tasks(project.id)
+    (explained,) = [each for row in Explanation.rows(task, plan) for each in Explanation.of(row, plan)]
+
+    assert (explained.label, explained.words, explained.evidence) == (label, "It is 😀.", ("Paris",))
+    assert read(plan, task.annotations[0].result) == expected(plan, 1)
