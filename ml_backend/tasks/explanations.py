@@ -99,5 +99,5 @@ def _results(
     """
     by_region = {each.name for each in about if each.control.has("perregion")}
     yield result, [each for each in about if each.name not in by_region]
-    for region_id in dict.fromkeys(region.get("id") for region in result if region.get("from_name") in by_region):
-        yield [region for region in result if region.get("id") == region_id], about
+    for region_id in dict.fromkeys(str(region.get("id")) for region in result if region.get("from_name") in by_region):
+        yield [region for region in result if str(region.get("id")) == region_id], about

@@ -109,6 +109,12 @@ def test_a_reason_per_region_belongs_to_the_piece_of_that_region() -> None:
     assert row.targets == {"spans": (Span(23, 27, "LOC"),), "spans_reason": "A city."}
 
 
+def test_ids_of_regions_may_be_anything() -> None:
+    found = plan(SPANS + box("spans", 'perRegion="true"'))
+    odd = [labels_region(2, 5, ["PER"]) | {"id": {"a": [1]}}, words("A name.", "spans", id={"a": [1]})]
+    assert read(found, odd) == [("PER", "A name.", ("Ann",))]
+
+
 @pytest.mark.parametrize(
     "result",
     [

@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.annotation import Prediction
+from ml_backend.domain.example import Span
 from ml_backend.domain.flag import Flag
 from ml_backend.domain.project import Project
 from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.hooks.redaction import Redaction
+from ml_backend.tasks.explanations import Explanation
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.sourcing.check import source_check
+from ml_backend.workflows.sourcing.explained import GivenReasons
 from ml_backend.workflows.sourcing.read import read_texts
 from ml_backend.workflows.sourcing.worklist import reasons_worklist
 from ml_backend.workflows.splits import splits_of
@@ -197,6 +200,22 @@ def test_personal_data_in_reasons_are_masked_like_those_in_texts(services: Servi
     assert shown
     assert not any(MAIL in each["words"] + each["text"] for each in shown)
     assert all("xxx@xxxxxxx.xxx" in each["words"] for each in shown)
+
+
+@pytest.mark.parametrize(
+    ("parts", "said", "instead"),
+    [
+        ((Span(0, 3, "LOC"),), (Span(0, 4, "PER"), Span(9, 12, "ORG")), "PER"),
+        ((Span(0, 3, "LOC"),), (Span(9, 12, "ORG"),), ""),
+        ((Span(0, 3, "LOC"),), (Span(0, 3, "LOC"), Span(9, 12, "ORG")), None),
+        (("LOC",), ("ORG", "PER"), "ORG, PER"),
+        (("LOC",), ("LOC", "PER"), None),
+        (("LOC",), (), ""),
+    ],
+)
+def test_what_a_model_said_instead_is_what_it_alone_said_there(parts: Any, said: Any, instead: str | None) -> None:
+    given = Explanation(1, 10, "7", "control", "LOC", parts, "Why.", ())
+    assert GivenReasons(prelabels={1: {"control": said}}).instead(given) == instead
 
 
 def test_a_config_without_a_place_for_reasons_says_so(services: Services) -> None:
