@@ -51,8 +51,10 @@ class Explanation(NamedTuple):
 
     @classmethod
     def of(cls, row: Row, plan: ServingPlan) -> "Iterator[Explanation]":
-        """Yield what one of these rows says, per label of its answer."""
-        served = next(each for each in plan.controls if each.name in row.targets)
+        """Yield what one of these rows says, per label of its answer; nothing where a hook took the answer out."""
+        served = next((each for each in plan.controls if each.name in row.targets), None)
+        if served is None:
+            return
         reasons = [(each, row.targets[each.name]) for each in plan.explaining if each.name in row.targets]
         words = "\n".join(target for _, target in reasons if isinstance(target, str))
         marks = [
@@ -69,10 +71,9 @@ class Explanation(NamedTuple):
                 text = served.control.text_in(row.text)
                 evidence += [text[part.start : part.end] for part in parts if isinstance(part, Span)]
             if words or evidence:
-                (annotation_id,), (answer,) = row.provenance.annotation_ids, row.labels
-                yield cls(
-                    row.task_id, annotation_id, answer.annotator, served.name, label, parts, words, tuple(evidence)
-                )
+                (annotation_id,), annotators = row.provenance.annotation_ids, [each.annotator for each in row.labels]
+                annotator = annotators[0] if annotators else Annotation.UNKNOWN_ANNOTATOR
+                yield cls(row.task_id, annotation_id, annotator, served.name, label, parts, words, tuple(evidence))
 
 
 def _explained(annotation: Annotation, plan: ServingPlan, text: str) -> Iterator[dict[str, Target]]:

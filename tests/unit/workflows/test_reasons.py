@@ -1,16 +1,18 @@
 """The reasons that people gave: listed for whoever writes sources, without those of held-out tasks."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ml_backend.domain.annotation import Prediction
-from ml_backend.domain.example import Span
+from ml_backend.domain.example import Row, Span
 from ml_backend.domain.flag import Flag
 from ml_backend.domain.project import Project
 from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Split
+from ml_backend.hooks import hookimpl
 from ml_backend.hooks.redaction import Redaction
 from ml_backend.tasks.explanations import Explanation
 from ml_backend.workflows.services import Services
@@ -216,6 +218,16 @@ def test_personal_data_in_reasons_are_masked_like_those_in_texts(services: Servi
 def test_what_a_model_said_instead_is_what_it_alone_said_there(parts: Any, said: Any, instead: str | None) -> None:
     given = Explanation(1, 10, "7", "control", "LOC", parts, "Why.", ())
     assert GivenReasons(prelabels={1: {"control": said}}).instead(given) == instead
+
+
+class TakesAnswersOut:
+    @hookimpl
+    def row_read(self, row: Row) -> Row:
+        return replace(row, targets={}, labels=()) if "category_reason" in row.targets else row
+
+
+def test_a_hook_may_take_reasons_out(services: Services, project: Project) -> None:
+    assert worklist(with_hook(services, TakesAnswersOut()), project)["groups"] == []
 
 
 def test_a_config_without_a_place_for_reasons_says_so(services: Services) -> None:
