@@ -22,7 +22,7 @@ from ..arrays import Floats, Ints
 from ..domain.source import AnswerForm
 from .votes import VotedPart, Votes
 
-__all__ = ["CombinedAnswer", "combined", "precisions"]
+__all__ = ["CombinedAnswer", "combined", "precisions", "supports"]
 
 PRIOR_PRECISION, PRIOR_VOTES, OWN_PRIOR_VOTES = 0.75, 20.0, 4.0
 """What is thought of sources together before a vote is judged, worth so many votes; and of one, by all of them."""
@@ -119,7 +119,7 @@ def combined(votes: Votes, trust: Floats, chances: Floats, form: AnswerForm) -> 
     for row, group in groupby(votes.listed(), key=lambda each: each[0]):
         cast = [(source, part) for _, source, part in group]
         parts, confidence = combine(cast, clipped, chances)
-        agreeing = sorted({source for source, part in cast if _supports(part, parts)})
+        agreeing = sorted({source for source, part in cast if supports(part, parts)})
         if parts:
             answers.append(CombinedAnswer(row, parts, confidence, tuple(agreeing)))
     return answers
@@ -175,7 +175,7 @@ def _overlap(one: VotedPart, other: VotedPart) -> bool:
     return one[1] < other[2] and other[1] < one[2]
 
 
-def _supports(part: VotedPart, parts: Sequence[VotedPart]) -> bool:
+def supports(part: VotedPart, parts: Sequence[VotedPart]) -> bool:
     """Return True for a vote that an answer follows, for pieces at least in a part of its place."""
     return any(part[0] == each[0] and (part[1:] == each[1:] or _overlap(part, each)) for each in parts)
 

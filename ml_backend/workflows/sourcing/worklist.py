@@ -40,7 +40,7 @@ def reasons_worklist(
         read.reasons.learn_suggestions(flags_of(services, project.id, first_control(read.plan)))
     groups: defaultdict[_Group, list[tuple[Explanation, list[str]]]] = defaultdict(list)
     rows = {row.task_id: number for number, row in enumerate(read.rows)}
-    votes = {name: _votes_by_row(control) for name, control in controls.items()}
+    votes = {name: _votes_by_row(read, control) for name, control in controls.items()}
     for each in read.reasons.stand:
         firing = sorted({read.sources[n].name for n in votes[each.control].get((rows[each.task_id], each.label), ())})
         groups[each.control, each.label, read.reasons.instead(each)].append((each, firing))
@@ -76,11 +76,15 @@ def task_url(services: Services, project: Project | None, task_id: int) -> str |
     return f"{services.studio.url}/projects/{project.id}/data?task={task_id}" if project else None
 
 
-def _votes_by_row(control: JudgedControl) -> dict[tuple[int, str], list[int]]:
-    """Return by row and label the numbers of the sources that are on and vote for the label."""
+def _votes_by_row(read: ReadTexts, control: JudgedControl) -> dict[tuple[int, str], list[int]]:
+    """Return by row and label the numbers of the sources that are on and vote for the label.
+
+    What was made from people's marks covers them all, and says nothing about reasons.
+    """
     found: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
     for row, source, (label, _, _) in control.votes_on.listed():
-        found[row, control.asked.labels[label]].append(source)
+        if not read.sources[source].learns:
+            found[row, control.asked.labels[label]].append(source)
     return found
 
 

@@ -159,6 +159,44 @@ def test_an_audit_that_believes_people_weighs_against_the_sources(
     assert shown[changed] == round(before[changed], 2)
 
 
+SEVERAL = """<View><Text name="text" value="$text"/><Choices name="tags" toName="text" choice="multiple">
+<Choice value="Billing"/><Choice value="Shipping"/><Choice value="Returns"/></Choices></View>"""
+SPANS = """<View><Text name="text" value="$text"/><Labels name="spans" toName="text">
+<Label value="Billing"/><Label value="Shipping"/></Labels></View>"""
+
+
+def span(text: str, piece: str, label: str) -> dict[str, Any]:
+    start = text.index(piece)
+    value = {"start": start, "end": start + len(piece), "text": piece, "labels": [label]}
+    return {"from_name": "spans", "to_name": "text", "type": "labels", "id": piece, "value": value}
+
+
+def ticked(*labels: str) -> list[dict[str, Any]]:
+    return [{"from_name": "tags", "to_name": "text", "type": "choices", "value": {"choices": list(labels)}}]
+
+
+@pytest.mark.parametrize("config", [SEVERAL, SPANS])
+def test_what_sources_do_not_say_speaks_against_nothing(services: Services, folder: Path, config: str) -> None:
+    texts = [f"{WORDS[n % 8]} bill {n} {WORDS[n // 8 % 8]}" for n in range(40)]
+    project = add_project(services, texts, label_config=config)
+    for task_id, text in enumerate(texts, start=1):
+        several = ["Returns"] if task_id == 7 else ["Billing", "Returns"]
+        pieces = [
+            span(text, text.split()[0], "Shipping"),
+            span(text, "bill", "Shipping" if task_id == 7 else "Billing"),
+        ]
+        services.studio.submit_annotation(task_id, {"result": ticked(*several) if config is SEVERAL else pieces})
+    assert in_train(services, project, range(7, 8)) == [7]
+    (found,) = [each for each in source_differences(read_texts(services, folder, project)) if each.task_id == 7]
+    given, says = found.given, found.says
+    if config is SEVERAL:
+        assert (given, says) == (("Returns",), ("Billing", "Returns"))
+    else:
+        assert given[0] == says[0]
+        assert (given[1].label, says[1].label) == ("Shipping", "Billing")
+    assert {each.task_id for each in source_differences(read_texts(services, folder, project))} == {7}
+
+
 def test_a_push_that_broke_off_is_resumed(services: Services, project: Project, folder: Path) -> None:
     services.studio.hiccups["replace_data"] = [StudioUnreachable("away")]
     with pytest.raises(StudioUnreachable):
