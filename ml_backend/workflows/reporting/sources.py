@@ -7,7 +7,7 @@ from ...domain.project import Project
 from ...errors import ConfigurationError, SourceError
 from ..services import Services
 from ..sourcing.check import source_check
-from ..sourcing.read import AskedFiles, folder_of_project, read_texts
+from ..sourcing.read import AskedFiles, folder_for, read_texts
 
 __all__ = ["sources_to_json"]
 
@@ -35,7 +35,7 @@ def sources_to_json(
     if wanted is None:
         return None
     try:
-        read = read_texts(services, folder_of_project(wanted, key), asked, labeled_alone=True)
+        read = read_texts(services, folder_for(wanted, key), asked, labeled_alone=True)
     except (SourceError, ConfigurationError) as error:
         if folder is not None:
             raise

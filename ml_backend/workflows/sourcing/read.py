@@ -37,7 +37,7 @@ from .explained import GivenReasons
 if TYPE_CHECKING:
     from ...models.text.torch_encoder import TextEncoder
 
-__all__ = ["AskedFiles", "AskedSnapshot", "JudgedControl", "ReadTexts", "folder_of_project", "read_texts"]
+__all__ = ["AskedFiles", "AskedSnapshot", "JudgedControl", "ReadTexts", "folder_for", "read_texts"]
 
 
 _Found: TypeAlias = tuple[tuple[LabelSource, ...], Sequence[SourceFault], Votes, frozenset[int]]
@@ -186,12 +186,6 @@ class ReadTexts:
         return ""
 
 
-def folder_of_project(folder: Path, key: str) -> Path:
-    """Return the folder of a project's sources: the one below that is named by its key, or else the folder itself."""
-    own = folder / key
-    return own if own.is_dir() else folder
-
-
 def read_texts(
     services: Services,
     folder: Path | None,
@@ -272,7 +266,7 @@ def folder_for(folder: str | Path, project_key: str) -> Path:
     return own if own.is_dir() else Path(folder)
 
 
-def asked_control(served: ServedControl) -> AskedControl:
+def _asked_control(served: ServedControl) -> AskedControl:
     """Return a control as sources answer it."""
     control = served.control
     if control.marks_regions:

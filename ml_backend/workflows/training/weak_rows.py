@@ -28,7 +28,7 @@ from ..exporting.row_source import row_change
 from ..jobs.context import JobContext
 from ..services import Services
 from ..sourcing.propose import proposals
-from ..sourcing.read import AskedSnapshot, ReadTexts, folder_of_project, read_texts
+from ..sourcing.read import AskedSnapshot, ReadTexts, folder_for, read_texts
 
 if TYPE_CHECKING:
     from ...learning.classification.settings import TrainingSettings
@@ -115,7 +115,7 @@ def proposed_rows(
     if earlier is not None:
         return earlier
     context.report(Progress(0.0, "sources", "label sources read the unlabeled tasks"))
-    own = folder_of_project(Path(folder), snapshot.manifest.project.key)
+    own = folder_for(folder, snapshot.manifest.project.key)
     try:
         read = read_texts(services, own, AskedSnapshot(snapshot, unlabeled))
     except SourceError as error:
