@@ -26,6 +26,7 @@ for _name in (
     "select",
     "sources",
     "source_reasons",
+    "baseline",
     "auto_accept",
     "report",
     "state",

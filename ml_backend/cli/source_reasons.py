@@ -15,7 +15,7 @@ from .files import StudioExport
 from .options import AsJson, ConfigFile, OptionalProject, OptionalSourceFolder, SourceFolder
 from .output import emit, note
 from .session import open_services
-from .sources import asked_texts, note_findings, source_commands
+from .sources import asked_texts, note_findings, read_as_asked, source_commands
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,12 +42,11 @@ def reasons(
     Needs --project, or --studio-export with --config. With --sources, says which reasons a source covers already; what
     is confused and not covered comes first. Reasons on held-out tasks are counted, and not shown. Changes nothing.
     """
-    from ..workflows.sourcing.read import read_texts
     from ..workflows.sourcing.worklist import reasons_worklist
 
     services = open_services()
     asked = asked_texts(services, project, studio_export, config)
-    read = read_texts(services, sources, asked, labeled_alone=True)
+    read = read_as_asked(services, sources, asked, labeled_alone=True)
     result = reasons_worklist(services, asked if isinstance(asked, Project) else None, read, language=language)
     note_findings(result["notes"], read.faults)
     lines = () if as_json else _lines(result, language, has_sources=sources is not None)
@@ -71,11 +70,10 @@ def guidelines(
     from ..atomic_files import atomic_text
     from ..workflows.sourcing.guidelines import annotation_guidelines
     from ..workflows.sourcing.markdown import guidelines_page
-    from ..workflows.sourcing.read import read_texts
 
     services = open_services()
     asked = asked_texts(services, project, studio_export, config)
-    read = read_texts(services, sources, asked, labeled_alone=True)
+    read = read_as_asked(services, sources, asked, labeled_alone=True)
     result = annotation_guidelines(
         services, sources, read, lambda progress: note(f"{progress.stage}: {progress.message}")
     )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..workflows.services import Services
     from ..workflows.sourcing.read import AskedFiles, ReadTexts
 
-__all__ = ["asked_texts", "note_findings", "source_commands"]
+__all__ = ["asked_texts", "note_findings", "read_as_asked", "source_commands"]
 
 SHOWN, TEXT_CHARACTERS = 20, 70
 DEFAULT = "check"
@@ -81,18 +81,18 @@ def check(
 
     Needs --project, or --studio-export with --config. Precision is measured on validation rows, which people labeled
     without a hint, and apart from that on train rows; test rows are not looked at. A source that is surely below the
-    floor on either is switched off. Changes nothing; with --push, a tab of the project shows the train tasks on which
-    the sources that are on differ from people, the surest first.
+    floor on either is switched off. Prompts are put to LABELLOOP_TEXT_SERVER_URL, which gets the texts. Changes
+    nothing; with --push, a tab of the project shows the train tasks on which the sources that are on differ from
+    people, the surest first.
     """
     from ..workflows.sourcing.check import source_check
     from ..workflows.sourcing.push_differences import push_differences
-    from ..workflows.sourcing.read import read_texts
 
     if push and project is None:
         raise ConfigurationError("--push shows differences in Label Studio; give the project: --project ID")
     services = open_services()
     asked = asked_texts(services, project, studio_export, config, tasks)
-    read = read_texts(services, sources, asked, floor=floor)
+    read = read_as_asked(services, sources, asked, floor=floor)
     pushed = asdict(push_differences(services, asked, read)) if push and isinstance(asked, Project) else None
     result = {**source_check(read), "pushed": pushed}
     note_findings(result["notes"], read.faults)
@@ -153,10 +153,27 @@ def _read(
     tasks: Path | None,
     floor: float | None,
 ) -> "ReadTexts":
+    services = open_services()
+    asked = asked_texts(services, project, studio_export, config, tasks)
+    return read_as_asked(services, sources, asked, floor=floor)
+
+
+def read_as_asked(
+    services: "Services",
+    sources: Path | None,
+    asked: "Project | AskedFiles",
+    *,
+    floor: float | None = None,
+    labeled_alone: bool = False,
+) -> "ReadTexts":
+    """Have sources read texts; say who gets them where a language model is asked, and how far it is."""
+    from ..workflows.sourcing.prompted import disclosure
     from ..workflows.sourcing.read import read_texts
 
-    services = open_services()
-    return read_texts(services, sources, asked_texts(services, project, studio_export, config, tasks), floor=floor)
+    if sources is not None and (sentence := disclosure(services, sources)):
+        note(sentence)
+    with ProgressDisplay() as show:
+        return read_texts(services, sources, asked, floor=floor, labeled_alone=labeled_alone, report=show)
 
 
 def asked_texts(

@@ -98,7 +98,7 @@ def report_on_export(
         EncoderError: the base model cannot be loaded.
     """
     snapshot = export_file(services, export, label_config, services.options.labels.split)
-    rows, labeled = _rows(snapshot)
+    rows, labeled = rows_in(snapshot)
     asked, key = AskedFiles(export, label_config), snapshot.manifest.project.key
     measured = sources_to_json(services, asked, key, sources)
     return _Reporter(services, snapshot, rows, labeled, work_in_rows(labeled), None, measured, report).to_json(target)

@@ -7,7 +7,6 @@ from typing import Any
 
 from ...domain.readable import readable
 from ...domain.snapshot import Split
-from ...domain.source import AnswerForm
 from ...measuring.votes import VotedPart
 from .read import JudgedControl, ReadTexts
 
@@ -81,9 +80,3 @@ def _source(read: ReadTexts, control: JudgedControl, number: int) -> dict[str, A
         "place": source.place,
         "costs": read.costs.get(source.name),
     }
-
-
-def _shown(control: JudgedControl, part: VotedPart, text: str) -> str:
-    label, start, end = part
-    name = control.asked.labels[label]
-    return f"{text[start:end]!r} is {name}" if control.asked.form is AnswerForm.SPANS else name

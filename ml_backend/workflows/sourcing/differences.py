@@ -9,7 +9,7 @@ from ...domain.snapshot import Split
 from ...domain.source import AnswerForm
 from ...measuring.label_model import supports
 from ...measuring.votes import VotedPart
-from .propose import answer_target, sourced_answers
+from .propose import sourced_answers, target_of
 from .read import ReadTexts
 
 __all__ = ["SourceDifference", "source_differences"]
@@ -76,7 +76,7 @@ def source_differences(
             difference = SourceDifference(
                 row.task_id,
                 name,
-                answer_target(control, answer._replace(parts=_corrected(control.asked.form, people, extra))),
+                target_of(control.asked, _corrected(control.asked.form, people, extra)),
                 row.targets[name],
                 confidence,
                 tuple(sorted({source for source, part in told if supports(part, extra)})),

@@ -19,7 +19,7 @@ from ...models.text.confidence import log_odds
 from ...sources.kinds.base import AskedControl
 from .read import JudgedControl, ReadTexts
 
-__all__ = ["answer_target", "proposals", "source_proposals", "sourced_answers"]
+__all__ = ["proposals", "source_proposals", "sourced_answers", "target_of"]
 
 DIGITS = 4
 
@@ -62,7 +62,7 @@ def proposals(read: ReadTexts) -> tuple[list[Proposal], list[str]]:
             )
         for answer, confidence in zip(answers.given, answers.confidences.tolist(), strict=True):
             if answer.row >= len(read.rows) and read.splits[answer.row] is Split.TRAIN:
-                targets[answer.row][control.asked.name] = answer_target(control, answer)
+                targets[answer.row][control.asked.name] = target_of(control.asked, answer.parts)
                 chances[answer.row] *= confidence
                 sources[answer.row].update(answer.sources)
     proposed = [
@@ -111,7 +111,7 @@ def _calibrated(read: ReadTexts, control: JudgedControl, answers: list[CombinedA
     return fit_logistic(odds[judged], np.array(is_right, dtype=np.bool_)).of_log_odds(odds)
 
 
-def answer_target(control: JudgedControl, answer: CombinedAnswer) -> Target:
+def target_of(asked: AskedControl, parts: Iterable[VotedPart]) -> Target:
     """Return an answer as rows hold it."""
     labels, form = asked.labels, asked.form
     if form is AnswerForm.SPANS:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -33,14 +33,12 @@ from ..features import TextFeatures
 from ..selecting.candidates import Candidates, file_candidates, project_candidates
 from ..services import Services
 from .explained import GivenReasons
+from .prompted import PromptedSources
 
 if TYPE_CHECKING:
     from ...models.text.torch_encoder import TextEncoder
 
-__all__ = ["AskedFiles", "AskedSnapshot", "JudgedControl", "ReadTexts", "folder_for", "read_texts"]
-
-
-_Found: TypeAlias = tuple[tuple[LabelSource, ...], Sequence[SourceFault], Votes, frozenset[int]]
+__all__ = ["AskedFiles", "AskedSnapshot", "JudgedControl", "ReadTexts", "asked_control", "folder_for", "read_texts"]
 
 
 class AskedFiles(NamedTuple):
@@ -114,6 +112,8 @@ class ReadTexts:
         rows: what people labeled, for the first texts.
         notes: sentences on what to know before the figures are believed.
         reasons: that people gave; none for a snapshot, whose rows do not hold them.
+        costs: of prompted sources, by name, per 1,000 texts.
+        asked: those of the notes that are about prompted sources: who was asked, and what is without an answer.
     """
 
     plan: ServingPlan
@@ -128,6 +128,8 @@ class ReadTexts:
     floor: float
     notes: Sequence[str] = ()
     reasons: GivenReasons = field(default_factory=GivenReasons)
+    costs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    asked: Sequence[str] = ()
 
     def text_of(self, control: "JudgedControl", row: int) -> str:
         """Return what the answer to a control is about, in a labeled row or another text."""
@@ -186,6 +188,17 @@ class ReadTexts:
         return ""
 
 
+class _Voted(NamedTuple):
+    """The votes of a folder's sources; see `ReadTexts`."""
+
+    sources: tuple[LabelSource, ...] = ()
+    faults: Sequence[SourceFault] = ()
+    votes: Votes = Votes.of(np.zeros((0, 5), dtype=np.int64))
+    stopped: frozenset[int] = frozenset()
+    notes: Sequence[str] = ()
+    costs: Mapping[str, Mapping[str, Any]] = {}
+
+
 def read_texts(
     services: Services,
     folder: Path | None,
@@ -193,6 +206,7 @@ def read_texts(
     *,
     floor: float | None = None,
     labeled_alone: bool = False,
+    report: ProgressCallback = Progress.ignore,
 ) -> ReadTexts:
     """Have the sources of a folder read a project's texts, or those of files or of a snapshot.
 
@@ -200,6 +214,7 @@ def read_texts(
         folder: None: no source reads them.
         floor: precision below which a source is switched off; None: by the settings.
         labeled_alone: leave out what nobody has labeled.
+        report: called while a language model is asked, which takes long.
 
     Raises:
         SourceError: the folder cannot be used.
@@ -228,36 +243,53 @@ def read_texts(
     open_texts = texts[len(settled) :]
     splits = [*settled, *(Split.TRAIN if source.splits is None else source.splits.of(text) for text in open_texts)]
     given.settle(services, source.plan, rows, splits)
-    options = services.options.sources
-    controls = [asked_control(served) for served in source.plan.labeled]
-    marked = _marked_pieces(
-        source.plan, [row for row, split in zip(rows, splits, strict=False) if split is Split.TRAIN]
+    voted = (
+        _Voted() if folder is None else _voted(services, folder, source.plan, rows, texts, splits=splits, report=report)
     )
-    found: _Found = ((), (), Votes.of(np.zeros((0, 5), dtype=np.int64)), frozenset())
-    if folder is not None:
-        limit_s, embed = options.text_timeout_s, _embed(services)
-        with SourceRunner(folder, controls, limit_s=limit_s, marked=marked, embed=embed) as runner:
-            if not runner.sources:
-                faults = "".join(f"; {fault.sentence}" for fault in runner.faults)
-                wanted = "wanted rationales (*.py), gazetteers/ or patterns/"
-                raise SourceError(f"{folder} holds no source; {wanted}{faults}")
-            votes = runner.votes(texts)
-        found = runner.sources, runner.faults, votes, runner.stopped
-    sources, source_faults, votes, stopped = found
+    precision_floor = services.options.sources.precision_floor
     return ReadTexts(
         source.plan,
-        sources,
-        source_faults,
+        voted.sources,
+        voted.faults,
         [*(row.task_id for row in rows), *unlabeled.task_ids],
         texts,
         splits,
         rows,
-        votes,
-        stopped,
-        options.precision_floor if floor is None else floor,
-        (*sentences, *notes.sentences, *_left_out(reasons), *_blindness(rows, splits)),
+        voted.votes,
+        voted.stopped,
+        precision_floor if floor is None else floor,
+        (*sentences, *notes.sentences, *_left_out(reasons), *_blindness(rows, splits), *voted.notes),
         given,
+        voted.costs,
+        voted.notes,
     )
+
+
+def _voted(
+    services: Services,
+    folder: Path,
+    plan: ServingPlan,
+    rows: Sequence[Row],
+    texts: Sequence[str],
+    *,
+    splits: Sequence[Split],
+    report: ProgressCallback,
+) -> _Voted:
+    """Have all sources of a folder read the texts, of which the first ones are those of labeled rows."""
+    controls = [asked_control(served) for served in plan.labeled]
+    marked = _marked_pieces(plan, [row for row, split in zip(rows, splits, strict=False) if split is Split.TRAIN])
+    limit_s, embed = services.options.sources.text_timeout_s, _embed(services)
+    with SourceRunner(folder, controls, limit_s=limit_s, marked=marked, embed=embed) as runner:
+        votes = runner.votes(texts)
+    prompted = PromptedSources(services, controls, plan, rows, texts, splits, len(runner.sources), report)
+    prompted.ask(folder)
+    sources, faults = (*runner.sources, *prompted.sources), [*runner.faults, *prompted.faults]
+    if not sources:
+        problems = "".join(f"; {fault.sentence}" for fault in faults)
+        raise SourceError(
+            f"{folder} holds no source; wanted rationales (*.py), gazetteers/, patterns/ or prompts/{problems}"
+        )
+    return _Voted(sources, faults, votes.with_more(prompted.votes), runner.stopped, prompted.notes, prompted.costs)
 
 
 def folder_for(folder: str | Path, project_key: str) -> Path:
@@ -266,7 +298,7 @@ def folder_for(folder: str | Path, project_key: str) -> Path:
     return own if own.is_dir() else Path(folder)
 
 
-def _asked_control(served: ServedControl) -> AskedControl:
+def asked_control(served: ServedControl) -> AskedControl:
     """Return a control as sources answer it."""
     control = served.control
     if control.marks_regions:

@@ -117,7 +117,7 @@ def proposed_rows(
     context.report(Progress(0.0, "sources", "label sources read the unlabeled tasks"))
     own = folder_for(folder, snapshot.manifest.project.key)
     try:
-        read = read_texts(services, own, AskedSnapshot(snapshot, unlabeled))
+        read = read_texts(services, own, AskedSnapshot(snapshot, unlabeled), report=context.report)
     except SourceError as error:
         if handling is WeakRows.ROWS:
             raise
