@@ -88,6 +88,7 @@ class FakeRun:
 
     Attributes:
         state: RUNNING, then FINISHED, FAILED or KILLED.
+        parent: id of the run that it is a part of.
         metrics: last value per name.
         curves: (step, value) per name, for values that were given with a step.
         datasets: (name, digest, context) in order.
@@ -99,6 +100,7 @@ class FakeRun:
         self.name = name
         self.folder = folder
         self.state = "RUNNING"
+        self.parent: str | None = None
         self.params: dict[str, Any] = {}
         self.metrics: dict[str, float] = {}
         self.curves: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
@@ -140,7 +142,9 @@ class FakeTracker:
         self.runs: list[FakeRun] = []
 
     @contextmanager
-    def run(self, experiment: str, name: str, *, resume: str | None = None) -> Iterator[FakeRun]:
+    def run(
+        self, experiment: str, name: str, *, resume: str | None = None, parent: str | None = None
+    ) -> Iterator[FakeRun]:
         known = [run for run in self.runs if run.run_id == resume]
         if known:
             run = known[0]
@@ -148,6 +152,7 @@ class FakeTracker:
         else:
             run_id = f"run-{len(self.runs) + 1}"
             run = FakeRun(run_id, experiment, name, self.folder / run_id)
+            run.parent = parent
             self.runs.append(run)
         try:
             yield run

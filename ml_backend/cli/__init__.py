@@ -22,6 +22,7 @@ for _name in (
     "projects",
     "files",
     "train",
+    "tune",
     "audit",
     "select",
     "sources",

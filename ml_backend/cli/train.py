@@ -17,8 +17,7 @@ from .session import open_services, operator
 if TYPE_CHECKING:
     from rich.table import Table
 
-
-__all__: list[str] = []
+__all__ = ["overrides_from"]
 
 FIGURES = {
     "rows": "rows",
@@ -108,7 +107,7 @@ def train(
         raise SnapshotError(f"{out} holds something already; choose a folder that is empty or not there yet")
     options = {"suspects": suspects, "budget_min": budget}
     named = [f"{name}={value}" for name, value in options.items() if value is not None]
-    overrides = _overrides([*(settings or []), *named])
+    overrides = overrides_from([*(settings or []), *named])
     services = open_services()
     source_options = services.options.sources
     if weak not in (None, WeakRows.NONE) and not (sources or source_options.folder):
@@ -149,7 +148,12 @@ def _check_sources(project: int | None, weak: WeakRows | None, sources: Path | N
         raise ConfigurationError("--sources found without --tasks; name a file of unlabeled tasks for them to read")
 
 
-def _overrides(settings: list[str]) -> dict[str, str]:
+def overrides_from(settings: list[str]) -> dict[str, str]:
+    """Return the settings that `--set` gives, as text by name.
+
+    Raises:
+        ConfigurationError: one is not of the form KEY=VALUE, unknown, or its value does not fit.
+    """
     from ..learning.overrides import settings_from
 
     pairs = [setting.partition("=") for setting in settings]

@@ -210,12 +210,15 @@ class Run(Protocol):
 class Tracker(Protocol):
     """The record of training runs."""
 
-    def run(self, experiment: str, name: str, *, resume: str | None = None) -> AbstractContextManager[Run]:
+    def run(
+        self, experiment: str, name: str, *, resume: str | None = None, parent: str | None = None
+    ) -> AbstractContextManager[Run]:
         """Return a run that ends with the block: FINISHED, FAILED on an exception, KILLED where somebody stopped it.
 
         Args:
             resume: id of a run whose process died and that is to be continued. None, or an id that the tracker does not
                 know, starts a new run.
+            parent: id of the run that a new one is a part of; None: it stands for itself.
         """
 
     def close(self, run_id: str, *, was_cancelled: bool) -> None:

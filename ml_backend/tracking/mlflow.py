@@ -25,6 +25,7 @@ METRICS_PER_BATCH = 1000
 LONGEST_KEY = 250
 LONGEST_DIGEST = 36
 TABLES_TAG = "mlflow.loggedArtifacts"
+PARENT_TAG = "mlflow.parentRunId"
 
 
 class MlflowTracker:
@@ -40,11 +41,12 @@ class MlflowTracker:
         self._artifact_root = artifact_root
 
     @contextmanager
-    def run(self, experiment: str, name: str, *, resume: str | None = None) -> Iterator[Run]:
+    def run(self, experiment: str, name: str, *, resume: str | None = None, parent: str | None = None) -> Iterator[Run]:
         """A run that ends with the block: FINISHED, FAILED on an exception, KILLED where somebody stopped it.
 
         Args:
             resume: id of a run to go on with, whose process died; None, or where MLflow does not know it: a new run.
+            parent: id of the run below which MLflow's pages show a new one; None: it stands for itself.
 
         Raises:
             TrackingError: MLflow did not answer, or refused; the run's methods raise it too.
@@ -54,7 +56,10 @@ class MlflowTracker:
                 client.update_run(resume, status="RUNNING", name=name)
                 run_id = resume
             else:
-                run_id = client.create_run(self._experiment_id(client, experiment), run_name=name).info.run_id
+                tags = {PARENT_TAG: parent} if parent else None
+                run_id = client.create_run(
+                    self._experiment_id(client, experiment), tags=tags, run_name=name
+                ).info.run_id
         state = "FAILED"
         try:
             yield MlflowRun(self._connection, run_id)

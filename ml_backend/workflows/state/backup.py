@@ -31,12 +31,14 @@ from ...errors import ConfigurationError, StateError
 from ...models.base.stored_facts import StoredFacts
 from ...storage.database import open_database
 from ...storage.sqlite_file import SqliteFile
+from ...storage.studies import StudyStore
 from ...tracking.store import MlflowTables
 
 __all__ = ["back_up", "restore"]
 
 DATABASE = "labelloop.db"
 MLFLOW = "mlflow.db"
+TUNING = StudyStore.file_beside(Path(DATABASE)).name
 FOLDERS = ("artifacts", "snapshots")
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -77,6 +79,7 @@ class Manifest(StoredFacts):
     Attributes:
         labelloop, mlflow: versions that wrote it.
         database_schema, mlflow_schema: migrations that the databases have reached; None where MLflow had none yet.
+        tuning_schema: that of the searches through training settings; None where there were none.
         home: the home folder, whose path MLflow has stored with every run and version.
         created_at: in ISO form, UTC.
     """
@@ -85,6 +88,7 @@ class Manifest(StoredFacts):
     database_schema: str = Field(validation_alias="schema", serialization_alias="schema")
     mlflow: str
     mlflow_schema: str | None
+    tuning_schema: str | None = None
     home: str
     created_at: str
     files: Mapping[str, FileFacts] = {}
@@ -125,7 +129,7 @@ def back_up(home: Path, database_url: str, mlflow_url: str, out: Path, now: date
         # In this order, what refers is copied before what it refers to: rows, then MLflow's record, then files, which
         # are only ever added.
         copies = []
-        for name, file in ((DATABASE, database), (MLFLOW, mlflow)):
+        for name, file in ((DATABASE, database), (TUNING, StudyStore.file_beside(database)), (MLFLOW, mlflow)):
             if file.exists():
                 copies.append((name, Path(folder) / name))
                 SqliteFile(file).copy_to(Path(folder) / name)
@@ -135,6 +139,7 @@ def back_up(home: Path, database_url: str, mlflow_url: str, out: Path, now: date
             database_schema=revisions[DATABASE],
             mlflow=version("mlflow"),
             mlflow_schema=revisions.get(MLFLOW),
+            tuning_schema=revisions.get(TUNING),
             home=str(home),
             created_at=now.isoformat(timespec="seconds"),
         )
@@ -240,7 +245,7 @@ def _beside(home: Path) -> Iterator[Path]:
 
 def _move_in(unpacked: Path, home: Path) -> None:
     """The database comes last: without it, there is no state yet."""
-    for name in (*FOLDERS, MLFLOW, DATABASE):
+    for name in (*FOLDERS, MLFLOW, TUNING, DATABASE):
         if (unpacked / name).exists():
             (unpacked / name).rename(home / name)
     unpacked.rmdir()
@@ -248,7 +253,8 @@ def _move_in(unpacked: Path, home: Path) -> None:
 
 def _check_databases(unpacked: Path, manifest: Manifest) -> None:
     """Raise a StateError where a file is not a database, or not the one that the manifest describes."""
-    for name, wanted in ((DATABASE, manifest.database_schema), (MLFLOW, manifest.mlflow_schema)):
+    schemas = {DATABASE: manifest.database_schema, MLFLOW: manifest.mlflow_schema, TUNING: manifest.tuning_schema}
+    for name, wanted in schemas.items():
         schema = SqliteFile(unpacked / name).schema_revision() if (unpacked / name).exists() else None
         if schema != wanted:
             raise StateError(
@@ -361,7 +367,7 @@ def _unpack(content: IO[bytes], target: Path) -> FileFacts:
 
 def _is_ours(name: str) -> bool:
     parts = PurePosixPath(name).parts
-    if name in (MANIFEST, DATABASE, MLFLOW):
+    if name in (MANIFEST, DATABASE, TUNING, MLFLOW):
         return True
     return len(parts) > 1 and parts[0] in FOLDERS and ".." not in parts and "\\" not in name
 

@@ -9,6 +9,7 @@ from sqlalchemy.exc import ArgumentError
 from ...errors import ConfigurationError, StateError
 from ...storage.database import Database, open_database
 from ...storage.move import check_database, copy_tables, reading
+from ...storage.studies import StudyStore
 from ...tracking.store import MlflowTables
 from ..services import Services
 
@@ -24,7 +25,7 @@ def move_state(
 ) -> tuple[Counts, Counts]:
     """Copy the state into empty databases. The present ones are left as they are; both copies are kept, or neither is.
 
-    Returns the rows per table of what was moved: of the state, and of MLflow.
+    Returns the rows per table of what was moved: of the state, searches through settings included, and of MLflow.
 
     Args:
         present_mlflow: SQLAlchemy URL of MLflow's store.
@@ -85,7 +86,9 @@ def _database_copy(services: Services, url: str) -> Iterator[Counts]:
     target = open_database(url, services.clock)
     try:
         with reading(source_url) as source, target.engine.begin() as connection:
-            yield copy_tables(source, connection, tables)
+            counts = copy_tables(source, connection, tables)
+            with StudyStore(source_url).copy_to(StudyStore(url)) as studies:
+                yield {**counts, **studies}
     finally:
         target.close()
 

@@ -1,7 +1,7 @@
 """Train rows whose label an audit suspects to be wrong, as a training treats them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from ..services import Services
 if TYPE_CHECKING:
     from ...learning.rows.suspects import Suspicion
 
-__all__ = ["trusted_rows"]
+__all__ = ["rows_by_trust", "trusted_rows"]
 
 SUSPICIONS, CONTROLS = "suspicion.json", "controls"
 
@@ -36,6 +36,34 @@ def trusted_rows(
     report: ProgressCallback = Progress.ignore,
 ) -> tuple[Mapping[str, Sequence[Row]], tuple[str, ...]]:
     """Return the train rows per control, with suspicious answers treated as the training wants, and notes on them."""
+    return rows_by_trust(
+        services,
+        snapshot,
+        context.folder,
+        handling,
+        base_model=base_model,
+        report=report,
+        # Progress: deaths before and after it are not in a row.
+        on_audited=lambda: context.keep(is_audited=True),
+    )
+
+
+def rows_by_trust(
+    services: Services,
+    snapshot: Snapshot,
+    folder: Path,
+    handling: Suspects,
+    *,
+    base_model: str,
+    report: ProgressCallback = Progress.ignore,
+    on_audited: Callable[[], None] = lambda: None,
+) -> tuple[Mapping[str, Sequence[Row]], tuple[str, ...]]:
+    """Return the same for work without a job.
+
+    Args:
+        folder: keeps what the audit said, which is then not asked again.
+        on_audited: called where it was asked.
+    """
     from ...learning.rows.suspects import treat_suspects
 
     plan = plan_of(snapshot.manifest)
@@ -46,15 +74,15 @@ def trusted_rows(
         return rows, ()
 
     # What people decide meanwhile must not change the rows of a training that is resumed.
-    suspicions = _earlier_suspicions(context.folder / SUSPICIONS)
+    suspicions = _earlier_suspicions(folder / SUSPICIONS)
     if suspicions is None:
         suspicions = suspicion(services, snapshot, base_model=base_model, report=report)
-        with atomic_text(context.folder / SUSPICIONS) as file:
+        with atomic_text(folder / SUSPICIONS) as file:
             controls = {
                 name: {"quality": each.quality, "suspects": sorted(each.suspects)} for name, each in suspicions.items()
             }
             json.dump({CONTROLS: controls}, file)
-        context.keep(is_audited=True)  # progress: deaths before and after it are not in a row
+        on_audited()
     notes = []
     for served in plan.labeled:
         rows[served.name], remarks = treat_suspects(every, suspicions[served.name], handling, served.name)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ...learning.rows.data import TrainingData
     from ...learning.run import TrainingOutcome
 
-__all__ = ["TrainingChoices", "train_and_register"]
+__all__ = ["TrainingChoices", "learnable_parts", "train_and_register"]
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +155,7 @@ def _fit(
     report(Progress(TRAINING_STARTS, "loading", "loading the base model"))
     # Held-out rows keep all labels: what they measure must not be what the model likes.
     validation = list(SnapshotFolder(snapshot.path).rows(Split.VALIDATION))
-    parts, left_out = _parts(plan, train, validation, weak, settings.method)
+    parts, left_out = learnable_parts(plan, train, validation, weak.rows, settings.method)
     settled = settle_weak_rows(
         services,
         parts,
@@ -209,7 +209,7 @@ def _text_base_model(services: Services, choices: TrainingChoices, plan: Serving
     return choices.text_base_model or own or services.options.models.text_base_model
 
 
-def _parts(
+def learnable_parts(
     plan: ServingPlan,
     train: Mapping[str, Sequence[Row]],
     validation: Sequence[Row],
