@@ -115,6 +115,7 @@ def search(services: Services, snapshot: Snapshot, wanted: Search, report: Progr
         seed=choices.seed,
     )
     with ExitStack() as ending:
+        ending.callback(study.close)
         with study.alone():
             run = ending.enter_context(services.tracker.run(key, f"search {name}", resume=study.run_id))
             if study.run_id is None:

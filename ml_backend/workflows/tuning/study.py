@@ -71,7 +71,7 @@ class SharedStudy:
 
         self.name, self._locks, self._tracker, self._seed = name, locks, tracker, seed
         with self.alone():
-            storage = store.open(dead_after_s=dead_after_s, on_dead=self._run_anew)
+            self._storage = storage = store.open(dead_after_s=dead_after_s, on_dead=self._run_anew)
             self._study: Study = optuna.create_study(
                 storage=storage,
                 study_name=name,
@@ -81,6 +81,11 @@ class SharedStudy:
             )
             if not self._study.get_trials(deepcopy=False):
                 self._study.enqueue_trial(dict(defaults), user_attrs={TrialFacts.DEFAULT: True})
+
+    def close(self) -> None:
+        """Close the connections to the database."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
 
     def alone(self) -> AbstractContextManager[None]:
         """A block in which no other worker begins, queues or counts trials."""
