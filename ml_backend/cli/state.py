@@ -68,7 +68,7 @@ def backup(
 ) -> None:
     """Write the whole state into one file.
 
-    Everything may go on running meanwhile. The file holds both SQLite databases, models and snapshots, and so the
+    Everything may go on running meanwhile. The file holds the SQLite databases, models and snapshots, and so the
     experts' texts. Logs, temporary files, the progress of unfinished jobs and what can be fetched again are left out.
     """
     from ..workflows.state.backup import back_up

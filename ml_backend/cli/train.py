@@ -79,6 +79,13 @@ def train(
             show_default="LABELLOOP_WEAK_ROWS",
         ),
     ] = None,
+    augment: Annotated[
+        WeakRows,
+        typer.Option(
+            help="Whether to learn from edited copies of rows of rare labels: mistyped, or parts mixed. auto: where a "
+            "regression is better with them."
+        ),
+    ] = WeakRows.NONE,
     sources: OptionalSourceFolder = None,
     tasks: Annotated[
         Path | None,
@@ -122,6 +129,7 @@ def train(
         snapshot=str(snapshot.resolve()) if snapshot else None,
         out=str(out.resolve()) if out else None,
         text_base_model=text_base_model or "",
+        augment=augment,
         weak_rows=weak or (WeakRows.AUTO if sources else source_options.weak_rows),
         sources=str(sources.resolve()) if sources else source_options.folder,
         tasks=str(tasks.resolve()) if tasks else None,
@@ -172,6 +180,9 @@ def _lines(result: Mapping[str, Any]) -> "list[str | Table]":
     for control, each in result.get("weak_rows", {}).get("controls", {}).items():
         done = "learned from" if each["is_kept"] else "left out"
         lines.append(f"{each['rows']} weak rows of {control} {done}: {each['reason']}")
+    for control, each in result.get("augmented", {}).items():
+        done = "learned from" if each["is_kept"] else "left out"
+        lines.append(f"{each['rows']} edited copies for {control} {done}: {each['reason']}")
     validation, test = result["metrics"]["validation"], result["metrics"]["test"]
     scored = (("folds of train", "cross_validation_", validation), ("validation", "", validation), ("test", "", test))
     scores = [

@@ -94,7 +94,7 @@ class HeadTraining:
             self.objective.strata(self.rows.targets),
             settings,
             self._trainer.hyperparameters,
-            beside=beside,
+            beside=self.rows.origins,
             learned=len(self.rows.learned),
             validation=len(data.validation),
             read_share=self.rows.read_share,

@@ -24,6 +24,8 @@ class HeadRows:
             many pieces, the tuned model learns from these as well, since their features say which pieces tell most.
         beside: how many descriptions and weak rows there are, at the end of both.
         weak: how many weak rows there are, at the end of these.
+        origins: per description and weak row, the position among the sampled ones of the row that it is a copy of; -1
+            for no copy, and -2 for one of a row that was not sampled.
         trained: what a tuned model reads of the rows, up to which pieces of long texts it reads.
         read_share: work of reading a row once, as a multiple of the work of reading what a tuned model learns of it.
         left_out: a sentence on rows that nothing learns from, because their pieces do not fit into memory; "" if none.
@@ -38,6 +40,8 @@ class HeadRows:
         self.weak = len(data.weak)
         positions = objective.sample_for_regression(learned, np.random.default_rng(settings.seed), kept=beside)
         self.sampled = learned if len(positions) == len(learned) else learned.take(positions)
+        descriptions = np.full(beside - self.weak, -1)
+        self.origins = _places(np.concatenate([descriptions, data.origins]), positions)
         self.trained, self.read_share, self.left_out = learned.tokenised, 1.0, ""
         if self.sampled.tokenised.has_windows:
             if len(self.sampled) < len(learned):
@@ -66,3 +70,10 @@ class HeadRows:
     def targets(self) -> Sequence[Target]:
         """People's answers to the train rows among the sampled ones, which come first."""
         return self.sampled.rows.targets[: len(self.sampled) - self.beside]
+
+
+def _places(origins: Ints, sampled: Ints) -> Ints:
+    """Return where the rows at these positions are among the sampled ones; -1 stays, and -2 is nowhere."""
+    found = np.searchsorted(sampled, origins)
+    is_there = sampled[np.minimum(found, len(sampled) - 1)] == origins
+    return np.where(origins < 0, origins, np.where(is_there, found, -2))

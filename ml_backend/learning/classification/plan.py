@@ -9,7 +9,7 @@ from ...arrays import Ints
 from ...domain.model import Method
 from ...measuring.calibration import Reliability
 from ..loop.meter import ProgressMeter
-from ..rows.folds import Fold, stratified_folds
+from ..rows.folds import Fold, stratified_folds, with_rows_beside
 from .settings import Hyperparameters, TrainingSettings
 
 __all__ = ["Plan"]
@@ -56,7 +56,7 @@ class Plan:
         settings: TrainingSettings,
         hyperparameters: Hyperparameters,
         *,
-        beside: int,
+        beside: int | Ints,
         learned: int,
         validation: int,
         read_share: float = 1.0,
@@ -70,11 +70,13 @@ class Plan:
 
         Args:
             strata: a class per train row that the regression learns from, by which folds are dealt out.
-            beside: descriptions and weak rows, whose positions follow the rows'.
+            beside: descriptions and weak rows, whose positions follow the rows': how many they are, or per row the
+                position of the row that it is a copy of, -1 for none.
             learned: all of them that a tuned model learns from.
             validation: validation rows.
             read_share: see `Plan`.
         """
+        origins = np.full(beside, -1) if isinstance(beside, int) else beside
         stops_early = validation >= settings.least_validation_rows
         can_calibrate = validation >= Reliability.LEAST_ROWS
         folds: list[Fold] = []
@@ -86,8 +88,7 @@ class Plan:
                 most_rows=settings.fold_most_rows,
                 rng=np.random.default_rng(settings.seed),
             )
-            unscored = np.arange(len(strata), len(strata) + beside)
-            folds = [Fold(np.concatenate([fold.train, unscored]), fold.scored) for fold in folds]
+            folds = with_rows_beside(folds, len(strata), origins)
             most = MOST_FOLDS_WORK * learned // max((len(fold.train) for fold in folds), default=1)
             folds = folds[: max(int(most), 1)]
         return cls(
@@ -96,7 +97,7 @@ class Plan:
             settings.tuned,
             hyperparameters.epochs,
             stops_early,
-            embedded=len(strata) + beside + validation,
+            embedded=len(strata) + len(origins) + validation,
             learned=learned,
             validation=validation,
             read_share=read_share,

@@ -69,7 +69,7 @@ class SettingsScorer:
             # The rule by which a training compares methods.
             replace(settings, method=Method.AUTO),
             trainer.hyperparameters,
-            beside=rows.beside,
+            beside=rows.origins,
             learned=len(rows.learned),
             validation=len(rows.validation),
             read_share=rows.read_share,

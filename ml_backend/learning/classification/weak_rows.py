@@ -9,7 +9,7 @@ from ...models.graphs.store import GraphStore
 from ...models.text.torch_encoder import TextEncoder
 from ..objectives.base import MOST_PIECES, Objective
 from ..rows.data import TrainingData
-from ..rows.folds import Fold, stratified_folds
+from ..rows.folds import Fold, stratified_folds, with_rows_beside
 from .choice import difference_interval
 from .frozen import frozen_encoder
 from .head_rows import HeadRows
@@ -30,7 +30,8 @@ class WeakComparison:
     Attributes:
         average: of the F1, `macro` or `micro`.
         with_weak: F1 with them, on rows that neither was trained on; `without_weak` is the one without them.
-        is_worse: the middle half of the bootstrapped differences says that the regression is worse with them.
+        is_worse: the middle half of the bootstrapped differences says that the regression is worse with them;
+            `is_better` that it is better.
         scored: how many rows these are.
         where: which ones, in words.
     """
@@ -39,6 +40,7 @@ class WeakComparison:
     with_weak: float
     without_weak: float
     is_worse: bool
+    is_better: bool
     scored: int
     where: str
 
@@ -62,7 +64,7 @@ def limited_weak_rows(encoder: TextEncoder, data: TrainingData, *, seed: int) ->
     chosen = np.sort(rng.permutation(len(data.weak))[:MOST_WEAK_ROWS])
     chosen = chosen[objective.encode(encoder, data.weak.take(chosen)).sample(WEAK_PIECES, rng)]
     texts = tuple(data.weak_row_texts[i] for i in chosen.tolist())
-    return replace(data, weak=data.weak.take(chosen), weak_row_texts=texts)
+    return replace(data, weak=data.weak.take(chosen), weak_row_texts=texts, weak_origins=data.origins[chosen])
 
 
 def compare_weak_rows(
@@ -95,7 +97,7 @@ def compare_weak_rows(
         folds = [Fold(everything, np.arange(len(scored)))]
     else:
         scored, where = sampled, "train rows held out in turn"
-        folds = _folds(objective.strata(rows.targets), everything[len(rows.targets) :], settings)
+        folds = _folds(objective.strata(rows.targets), rows.origins, settings)
     if not folds:
         return None
     with frozen_encoder(encoder, graphs, sampled.tokenised) as fast:
@@ -118,16 +120,18 @@ def compare_weak_rows(
 
     held_out = scored.take(positions)
     without_weak, with_weak = logits_of(len(rows.certain)), logits_of(len(sampled))
-    _, high = difference_interval(objective, held_out, without_weak, with_weak, seed=settings.seed)
+    low, high = difference_interval(objective, held_out, without_weak, with_weak, seed=settings.seed)
     scores = {
         name: objective.measure.score(objective.evaluation(logits, held_out))
         for name, logits in (("with_weak", with_weak), ("without_weak", without_weak))
     }
-    return WeakComparison(objective.measure.average, **scores, is_worse=high < 0, scored=len(positions), where=where)
+    return WeakComparison(
+        objective.measure.average, **scores, is_worse=high < 0, is_better=low > 0, scored=len(positions), where=where
+    )
 
 
-def _folds(strata: Ints, beside: Ints, settings: TrainingSettings) -> list[Fold]:
-    """Return folds that score every row but a class's only one; all of them train on what lies beside the rows too."""
+def _folds(strata: Ints, origins: Ints, settings: TrainingSettings) -> list[Fold]:
+    """Return folds that score every row but a class's only one; they train on what lies beside the rows too."""
     folds = stratified_folds(
         strata,
         folds=settings.folds,
@@ -135,4 +139,4 @@ def _folds(strata: Ints, beside: Ints, settings: TrainingSettings) -> list[Fold]
         most_rows=settings.fold_most_rows,
         rng=np.random.default_rng(settings.seed),
     )
-    return [Fold(np.concatenate([fold.train, beside]), fold.scored) for fold in folds]
+    return with_rows_beside(folds, len(strata), origins)

@@ -67,6 +67,7 @@ class TrainingData:
         weak: what label sources propose, trained on beside the rows like descriptions, and never scored either; where
             no person has labeled a train row, all that there is to train on.
         weak_row_texts: all that is read of these.
+        weak_origins: per weak row the position of the train row that it is an edited copy of, or -1; None: none is one.
         warnings: sentences on what was left out or is thin.
     """
 
@@ -80,6 +81,7 @@ class TrainingData:
     row_texts: tuple[str, ...] = ()
     weak: LabeledTexts = field(default_factory=LabeledTexts.none)
     weak_row_texts: tuple[str, ...] = ()
+    weak_origins: Ints | None = None
 
     def learned(self, description_weight: float) -> LabeledTexts:
         """All that is trained on: the train rows, then, beside them, the descriptions and the weak rows."""
@@ -98,4 +100,18 @@ class TrainingData:
     @property
     def without_weak(self) -> "TrainingData":
         """The same rows without the weak ones."""
-        return replace(self, weak=LabeledTexts.none(), weak_row_texts=())
+        return replace(self, weak=LabeledTexts.none(), weak_row_texts=(), weak_origins=None)
+
+    @property
+    def origins(self) -> Ints:
+        """Per weak row the position of the train row that it is a copy of, or -1; shape (W,)."""
+        return np.full(len(self.weak), -1) if self.weak_origins is None else self.weak_origins
+
+    def plus_weak(self, weak: LabeledTexts, origins: Ints) -> "TrainingData":
+        """The same rows, and further weak ones, which are copies of train rows."""
+        return replace(
+            self,
+            weak=self.weak.plus(weak, weight=1.0),
+            weak_row_texts=self.weak_row_texts + weak.texts,
+            weak_origins=np.concatenate([self.origins, origins]),
+        )

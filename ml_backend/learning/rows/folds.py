@@ -1,5 +1,6 @@
 """Rows dealt out over folds, each of which is scored by models that were trained without it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from ...arrays import Ints
 from ..loop.meter import ProgressMeter
 
-__all__ = ["Fold", "deal_out", "stratified_folds"]
+__all__ = ["Fold", "deal_out", "stratified_folds", "with_rows_beside"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +48,24 @@ def stratified_folds(
                 )
             )
     return dealt
+
+
+def with_rows_beside(folds: Sequence[Fold], first: int, origins: Ints) -> list[Fold]:
+    """Return the folds with rows to train on that are never scored, and that follow the scored ones.
+
+    A copy of a row is trained on only where that row is.
+
+    Args:
+        first: position of the first of them.
+        origins: per row beside, the position of the row that it is a copy of; -1 for one that is no copy.
+    """
+    return [
+        Fold(
+            np.concatenate([fold.train, first + np.flatnonzero((origins == -1) | np.isin(origins, fold.train))]),
+            fold.scored,
+        )
+        for fold in folds
+    ]
 
 
 def deal_out(indices: Ints, folds: int, rng: np.random.Generator, *, least: int = 1) -> Ints:

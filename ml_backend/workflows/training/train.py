@@ -23,6 +23,7 @@ from ...tasks import ServedControl, ServingPlan
 from ..exporting.reading_faults import reading_faults
 from ..jobs.context import JobContext
 from ..services import Services
+from .edited_rows import settle_edited_rows
 from .suspects import trusted_rows
 from .weak_rows import ProposedRows, settle_weak_rows
 
@@ -46,6 +47,7 @@ class TrainingChoices(BaseModel, frozen=True):
         overrides: training settings by name, as text.
         text_base_model: what is tuned for controls that are answered with a text; "": that of the settings.
         weak_rows: whether rows that label sources propose are learned from.
+        augment: whether edited copies of rows of rare labels are learned from.
     """
 
     base_model: str
@@ -54,6 +56,7 @@ class TrainingChoices(BaseModel, frozen=True):
     overrides: Mapping[str, str] = Field(default_factory=dict)
     text_base_model: str = ""
     weak_rows: WeakRows = WeakRows.AUTO
+    augment: WeakRows = WeakRows.NONE
 
     def trains_like(self, other: "TrainingChoices") -> bool:
         """Return True where the same snapshot and the same weak rows would give the same model."""
@@ -89,13 +92,16 @@ def train_and_register(
         context.keep(run_id=run.run_id, made_by=__version__)
         _log_inputs(run, snapshot, context.job)
         weak.log_to(run, f"{key}-weak")
-        outcome, decisions = _fit(services, choices, snapshot, context, report, run=run, version=name, weak=weak)
+        outcome, decisions, edited = _fit(
+            services, choices, snapshot, context, report, run=run, version=name, weak=weak
+        )
         run.log_folder(outcome.bundle, BUNDLE_ARTIFACT)
         trained = {
             "method": outcome.method,
             "seconds": round(outcome.seconds, 2),
             "warnings": [*snapshot.manifest.warnings, *outcome.warnings],
             **({"weak_rows": {**weak.facts, "controls": decisions}} if weak.facts else {}),
+            **({"augmented": edited} if edited else {}),
         }
         context.keep(trained=trained)
         registered = services.versions.register(
@@ -131,8 +137,8 @@ def _fit(
     run: Run,
     version: str,
     weak: ProposedRows,
-) -> tuple["TrainingOutcome", Mapping[str, Any]]:
-    """Train, and return what came of it, and the decisions on weak rows by control."""
+) -> tuple["TrainingOutcome", Mapping[str, Any], Mapping[str, Any]]:
+    """Train, and return what came of it, and the decisions on weak rows and on edited copies by control."""
     from ...learning.loop.schedule import Deadline
     from ...learning.overrides import settings_from
     from ...learning.part import VersionSpec
@@ -162,6 +168,16 @@ def _fit(
         choices.weak_rows,
         settings,
         context,
+        base_model=choices.base_model,
+        report=Progress.share_of(report, TRAINING_STARTS, TRAINING_STARTS),
+    )
+    learned, edited = settle_edited_rows(
+        services,
+        settled.parts,
+        choices.augment,
+        settings,
+        context,
+        project_key=manifest.project.key,
         base_model=choices.base_model,
         report=Progress.share_of(report, TRAINING_STARTS, TRAINING_STARTS),
     )
@@ -197,9 +213,9 @@ def _fit(
         graphs=GraphStore(services.options.graphs_folder) if services.options.serving.exports_graphs else None,
         deadline=deadline,
     )
-    outcome = train_version(settled.parts, spec, bundle, training)
+    outcome = train_version(learned, spec, bundle, training)
     remarks = (*notes, *left_out, *map(str, unread), *weak.notes)
-    return replace(outcome, warnings=(*outcome.warnings, *remarks)), settled.decisions
+    return replace(outcome, warnings=(*outcome.warnings, *remarks)), settled.decisions, edited
 
 
 def _text_base_model(services: Services, choices: TrainingChoices, plan: ServingPlan) -> str:
