@@ -24,7 +24,7 @@ BUSY_TIMEOUT_S = 30
 
 
 class StudyStore:
-    """The place of the studies that belong to a database: a schema of its own in PostgreSQL, a file beside SQLite's.
+    """The place of the studies that belong to a database: a separate schema in PostgreSQL, a file beside SQLite's.
 
     Optuna keeps a table `alembic_version`, as labelloop does, so the two cannot share a schema.
 

@@ -86,7 +86,7 @@ class SettingsScorer:
             )
         with frozen_encoder(encoder, graphs, rows.sampled.tokenised) as fast:
             self._features = fast.vectors(rows.sampled.tokenised)
-            # A tuned model has features of its own.
+            # A tuned model computes other features.
             frozen = rows.validation if self._plan.stops_early and settings.tuned is None else rows.validation.take([])
             self._validation_features = fast.vectors(frozen.tokenised)
         objective.settle_pooling(

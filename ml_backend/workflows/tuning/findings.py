@@ -1,4 +1,4 @@
-"""What a search has found: its trials, the best of them, and whether that is better than the defaults beyond chance."""
+"""The findings of a search: its trials, the best of them, and whether that beats the defaults beyond chance."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -21,7 +21,7 @@ from ..services import Services
 from ..training.suspects import rows_by_trust
 from ..training.train import TrainingChoices, learnable_parts
 from .findings import findings, news_of_trial, seconds_of
-from .study import OutOfTime, SharedStudy
+from .study import SharedStudy, TimeIsOver
 
 if TYPE_CHECKING:
     from ...learning.classification.scorer import SettingsScorer
@@ -36,7 +36,7 @@ POLL_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is searched, and for how long.
+    """A search: what varies, and for how long.
 
     Attributes:
         choices: of every trial; the overrides are those that are not searched.
@@ -139,7 +139,7 @@ def search(services: Services, snapshot: Snapshot, wanted: Search, report: Progr
                     time.sleep(POLL_S)  # its worker may have died, and then the trial is left to us
                 else:
                     break
-        except OutOfTime:
+        except TimeIsOver:
             report(Progress(1.0, "time", "the time is over; the trial that ran is left for the next search"))
         found = findings(study, wanted.searched, scorers, seed=choices.seed)
         run.log_metrics({"score": found["best"]["score"], "default_score": found["default"]["score"]})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.trial import FrozenTrial
 
-__all__ = ["OutOfTime", "SharedStudy", "TrialFacts"]
+__all__ = ["SharedStudy", "TimeIsOver", "TrialFacts"]
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ RANDOM_TRIALS = 6
 """Trials before the sampler begins to prefer what scored well: with some ten in all, Optuna's own 10 leave few."""
 
 
-class OutOfTime(JobCancelled):
+class TimeIsOver(JobCancelled):
     """The time of a search is over within a trial."""
 
 
@@ -156,7 +156,7 @@ class SharedStudy:
 
             try:
                 self._study.optimize(objective, n_trials=1, catch=(TrainingError,))
-            except (Interrupted, OutOfTime):
+            except (Interrupted, TimeIsOver):
                 for trial in begun:
                     self._put_back(trial)
                 raise

@@ -1,4 +1,4 @@
-"""The trials of a search: a training with a few settings of its own, scored on held-out rows."""
+"""The trials of a search: a training with some settings changed, scored on held-out rows."""
 
 import json
 from collections.abc import Callable, Collection, Sequence
@@ -16,7 +16,7 @@ from ...learning.classification.settings import TrainingSettings
 from ...learning.loop.schedule import Deadline
 from ...learning.record import ControlRun
 from ...learning.search_space import SearchedSetting
-from .study import OutOfTime, SharedStudy, TrialFacts
+from .study import SharedStudy, TimeIsOver, TrialFacts
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -34,7 +34,7 @@ class TrialRunner:
         settings: of the training, without what is searched.
         defaults: the searched settings whose default is among the values that are tried.
         start_run: gives a run of the tracker by its name.
-        deadline: within a trial, its passing raises OutOfTime; None: there is no hurry.
+        deadline: within a trial, its passing raises TimeIsOver; None: there is no hurry.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class TrialRunner:
         Raises:
             TrialPruned: by now, at least half of the other trials were ahead.
             TrainingError: a training failed.
-            OutOfTime: the deadline has passed.
+            TimeIsOver: the deadline has passed.
         """
         import optuna
 
@@ -116,7 +116,7 @@ class _Watch:
 
     def on_step(self, _progress: Progress) -> None:
         if self._deadline is not None and not self._deadline.left_s:
-            raise OutOfTime("the time of the search is over")
+            raise TimeIsOver("the time of the search is over")
 
     def on_score(self, share: float, score: float) -> None:
         """Compare at quarters rather than epochs: a training of more epochs learns less in each."""

@@ -17,7 +17,7 @@ from ml_backend.errors import Interrupted, TrainingError
 from ml_backend.learning.search_space import SearchedSetting
 from ml_backend.storage.database import open_database
 from ml_backend.storage.studies import StudyStore
-from ml_backend.workflows.tuning.study import OutOfTime, SharedStudy, TrialFacts
+from ml_backend.workflows.tuning.study import SharedStudy, TimeIsOver, TrialFacts
 from tests.fakes import FakeClock, FakeTracker
 from tests.postgres import new_database
 
@@ -120,7 +120,7 @@ def test_a_killed_worker_loses_its_trial_alone_and_another_runs_that_anew(url: s
         assert not study.runs_elsewhere()
 
 
-@pytest.mark.parametrize("stop", [Interrupted(signal.SIGINT), OutOfTime("over")])
+@pytest.mark.parametrize("stop", [Interrupted(signal.SIGINT), TimeIsOver("over")])
 def test_what_a_stopped_worker_was_trying_comes_next(tmp_path: Path, stop: BaseException) -> None:
     url = f"sqlite:///{tmp_path / 'labelloop.db'}"
     tried: list[str] = []
