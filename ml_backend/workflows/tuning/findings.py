@@ -41,15 +41,15 @@ def findings(
     default, best = study.default(), study.best()
     if default is None or best is None:
         raise TrainingError(f"the trial of the defaults has no score{_error_of_default(study)}, so nothing can be told")
-    rows = sum(len(scorer.held_out) for scorer in scorers)
+    rows = " and ".join(dict.fromkeys(f"{len(scorer.held_out)} {scorer.where}" for scorer in scorers))
     gain = _gain(default, best, scorers, seed=seed)
     return {
-        "scored_on": f"{rows} {scorers[0].where}",
+        "scored_on": rows,
         "metric": _metric(scorers),
         "trials": [_shown(trial) for trial in study.trials()],
         "best": _shown(best),
-        "default": _shown(default),
-        "gain": gain | {"words": _words(gain, best, f"{rows} {scorers[0].where}")},
+        "default": _shown(default) | {"values": {each.name: _default(each.name, scorers) for each in searched}},
+        "gain": gain | {"words": _words(gain, best, rows)},
         "importance": study.importance(searched),
     }
 
@@ -144,6 +144,13 @@ def _shown(trial: "FrozenTrial") -> dict[str, Any]:
         "seconds": round(seconds_of(trial), 1),
         **({"error": trial.user_attrs[TrialFacts.ERROR]} if TrialFacts.ERROR in trial.user_attrs else {}),
     }
+
+
+def _default(name: str, scorers: "Sequence[SettingsScorer]") -> Any:
+    """Return a setting's default; by control where it depends on the control."""
+    by_control = {scorer.control: scorer.defaults[name] for scorer in scorers}
+    values = list(by_control.values())
+    return values[0] if all(value == values[0] for value in values) else by_control
 
 
 def _error_of_default(study: SharedStudy) -> str:

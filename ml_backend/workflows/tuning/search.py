@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...domain.progress import Progress, ProgressCallback
 from ...domain.snapshot import Snapshot, Split
-from ...errors import ConfigurationError
+from ...errors import ConfigurationError, Interrupted
 from ...labelstudio.plans import plan_of
 from ...snapshots.store import SnapshotFolder
 from ...storage.studies import StudyStore
@@ -139,6 +139,9 @@ def search(services: Services, snapshot: Snapshot, wanted: Search, report: Progr
                     time.sleep(POLL_S)  # its worker may have died, and then the trial is left to us
                 else:
                     break
+        except Interrupted:
+            report(Progress(1.0, "stopped", "the same command goes on from here, with the trial that ran"))
+            raise
         except TimeIsOver:
             report(Progress(1.0, "time", "the time is over; the trial that ran is left for the next search"))
         found = findings(study, wanted.searched, scorers, seed=choices.seed)

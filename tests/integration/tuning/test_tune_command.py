@@ -100,7 +100,8 @@ def test_defaults_outside_the_search_are_its_first_trial_all_the_same(files: Pat
     narrow = ("--method", "regression", "--search", "regression_c=0.1,0.5", "--trials", "3")
     result = command_result(files / "home", "tune", *_rows(files), *narrow)
 
-    assert (result["default"]["number"], result["default"]["values"]) == (0, {})
+    assert (result["default"]["number"], result["default"]["values"]) == (0, {"regression_c": 30.0})
+    assert result["trials"][0]["values"] == {}
     assert {trial["values"]["regression_c"] for trial in result["trials"][1:]} <= {"0.1", "0.5"}
 
 
