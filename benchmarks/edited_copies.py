@@ -56,9 +56,9 @@ def data_of(train: Sequence[Pair], *, weight: float, seed: int) -> TrainingData:
     if not weight:
         return data
     copies = edited_copies(texts, answers, seed=seed)
-    origins = np.array([position for _, position in copies])
+    origins = np.array([rows for _, rows in copies])
     rows = LabeledTexts(
-        tuple(text for text, _ in copies), tuple(answers[i] for i in origins), np.full(len(copies), weight)
+        tuple(text for text, _ in copies), tuple(answers[i] for i, _ in origins), np.full(len(copies), weight)
     )
     return data.plus_weak(rows, origins)
 

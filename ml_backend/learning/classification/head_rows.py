@@ -24,8 +24,8 @@ class HeadRows:
             many pieces, the tuned model learns from these as well, since their features say which pieces tell most.
         beside: how many descriptions and weak rows there are, at the end of both.
         weak: how many weak rows there are, at the end of these.
-        origins: per description and weak row, the position among the sampled ones of the row that it is a copy of; -1
-            for no copy, and -2 for one of a row that was not sampled.
+        origins: per description and weak row, the positions among the sampled ones of both rows that a copy has parts
+            of; -1 for no copy, and -2 for a row that was not sampled; shape (B, 2).
         trained: what a tuned model reads of the rows, up to which pieces of long texts it reads.
         read_share: work of reading a row once, as a multiple of the work of reading what a tuned model learns of it.
         left_out: a sentence on rows that nothing learns from, because their pieces do not fit into memory; "" if none.
@@ -40,7 +40,7 @@ class HeadRows:
         self.weak = len(data.weak)
         positions = objective.sample_for_regression(learned, np.random.default_rng(settings.seed), kept=beside)
         self.sampled = learned if len(positions) == len(learned) else learned.take(positions)
-        descriptions = np.full(beside - self.weak, -1)
+        descriptions = np.full((beside - self.weak, 2), -1)
         self.origins = _places(np.concatenate([descriptions, data.origins]), positions)
         self.trained, self.read_share, self.left_out = learned.tokenised, 1.0, ""
         if self.sampled.tokenised.has_windows:

@@ -70,13 +70,13 @@ class Plan:
 
         Args:
             strata: a class per train row that the regression learns from, by which folds are dealt out.
-            beside: descriptions and weak rows, whose positions follow the rows': how many they are, or per row the
-                position of the row that it is a copy of, -1 for none.
+            beside: descriptions and weak rows, whose positions follow the rows': how many they are, or where they are
+                from, see `with_rows_beside`.
             learned: all of them that a tuned model learns from.
             validation: validation rows.
             read_share: see `Plan`.
         """
-        origins = np.full(beside, -1) if isinstance(beside, int) else beside
+        origins = np.full((beside, 2), -1) if isinstance(beside, int) else beside
         stops_early = validation >= settings.least_validation_rows
         can_calibrate = validation >= Reliability.LEAST_ROWS
         folds: list[Fold] = []

@@ -67,7 +67,7 @@ class TrainingData:
         weak: what label sources propose, trained on beside the rows like descriptions, and never scored either; where
             no person has labeled a train row, all that there is to train on.
         weak_row_texts: all that is read of these.
-        weak_origins: per weak row the position of the train row that it is an edited copy of, or -1; None: none is one.
+        weak_origins: see `origins`; None: no weak row is a copy.
         warnings: sentences on what was left out or is thin.
     """
 
@@ -104,8 +104,8 @@ class TrainingData:
 
     @property
     def origins(self) -> Ints:
-        """Per weak row the position of the train row that it is a copy of, or -1; shape (W,)."""
-        return np.full(len(self.weak), -1) if self.weak_origins is None else self.weak_origins
+        """Per weak row the positions of both train rows that an edited copy has parts of, or -1, -1; shape (W, 2)."""
+        return np.full((len(self.weak), 2), -1) if self.weak_origins is None else self.weak_origins
 
     def plus_weak(self, weak: LabeledTexts, origins: Ints) -> "TrainingData":
         """The same rows, and further weak ones, which are copies of train rows."""

@@ -24,11 +24,13 @@ Edit = Callable[[str, np.random.Generator], str]
 
 def edited_copies(
     texts: Sequence[str], labels: Sequence[object], *, seed: int, most: int = MOST_COPIES
-) -> list[tuple[str, int]]:
-    """Return copies of rows of rare labels, each with the position of the row whose answer it has.
+) -> list[tuple[str, tuple[int, int]]]:
+    """Return copies of rows of rare labels, each with the positions of the two rows that it has parts of.
 
-    Half of them have typing errors. The other half are parts of two rows of the same label; a row that has none like it
-    gets typing errors alone. No copy is one of the texts, and none occurs twice.
+    Both are the same for a mistyped row. The answer of a copy is theirs.
+
+    A row's copies have in turn typing errors, and parts of it and of another row of the same label; a row that has none
+    like it gets typing errors alone. No copy is one of the texts, and none occurs twice.
 
     Args:
         labels: per text, what must be the same for parts of two to be mixed, and rare to be copied.
@@ -46,11 +48,11 @@ def edited_copies(
         count = min(int(lacking / rows[label] + rng.random()), most)
         others = [other for other in alike[label] if other != position]
         for number in range(count):
-            is_mixed = number % 2 and others
-            copy = _mixed(text, texts[int(rng.choice(others))]) if is_mixed else _mistyped(text, rng)
+            other = int(rng.choice(others)) if number % 2 and others else position
+            copy = _mistyped(text, rng) if other == position else _mixed(text, texts[other])
             if copy not in seen:
                 seen.add(copy)
-                copies.append((copy, position))
+                copies.append((copy, (position, other)))
     return copies
 
 

@@ -53,15 +53,17 @@ def stratified_folds(
 def with_rows_beside(folds: Sequence[Fold], first: int, origins: Ints) -> list[Fold]:
     """Return the folds with rows to train on that are never scored, and that follow the scored ones.
 
-    A copy of a row is trained on only where that row is.
+    A copy is trained on only where all of what it has parts of is.
 
     Args:
         first: position of the first of them.
-        origins: per row beside, the position of the row that it is a copy of; -1 for one that is no copy.
+        origins: per row beside, the positions of both rows that it has parts of, or -1, -1 for no copy; shape (B, 2).
     """
     return [
         Fold(
-            np.concatenate([fold.train, first + np.flatnonzero((origins == -1) | np.isin(origins, fold.train))]),
+            np.concatenate(
+                [fold.train, first + np.flatnonzero(((origins == -1) | np.isin(origins, fold.train)).all(axis=1))]
+            ),
             fold.scored,
         )
         for fold in folds

@@ -21,7 +21,7 @@ TEXTS, LABELS = [*RARE, *COMMON], [*["refund"] * 3, *["card"] * 20]
 def test_rare_labels_alone_get_copies_and_no_row_more_than_four() -> None:
     copies = edited_copies(TEXTS, LABELS, seed=1)
 
-    counts = Counter(position for _, position in copies)
+    counts = Counter(position for _, (position, _) in copies)
     assert set(counts) == {0, 1, 2}
     assert all(2 <= count <= 4 for count in counts.values())
     assert len({text for text, _ in copies} - set(TEXTS)) == len(copies)
@@ -49,8 +49,12 @@ def test_texts_that_cannot_be_edited_give_none() -> None:
 
 def test_a_copy_is_in_the_train_part_of_a_fold_only_where_its_row_is(encoder: TextEncoder) -> None:
     data = keyword_data(6)
-    origins = np.arange(len(data.train)).repeat(2)
-    copies = labeled_as([f"copy {i} of a card" for i in range(len(origins))], [data.train.targets[i] for i in origins])
+    rows_of = np.arange(len(data.train))
+    # Each row is mistyped once, and mixed with the next one of its label once.
+    origins = np.stack([rows_of.repeat(2), np.stack([rows_of, rows_of // 6 * 6 + (rows_of + 1) % 6]).T.ravel()]).T
+    copies = labeled_as(
+        [f"copy {i} of a card" for i in range(len(origins))], [data.train.targets[i] for i, _ in origins]
+    )
     data, settings = data.plus_weak(copies, origins), replace(FAST, folds=3)
     objective = Objective.of(data.head, data.labels)
     objective.prepare(encoder, data.train)
@@ -68,7 +72,8 @@ def test_a_copy_is_in_the_train_part_of_a_fold_only_where_its_row_is(encoder: Te
     first = len(data.train) + len(data.described)
     for fold in plan.folds:
         trained = {position for position in fold.train.tolist() if position < len(data.train)}
-        copied = {int(origins[position - first]) for position in fold.train.tolist() if position >= first}
+        copied = [tuple(origins[position - first]) for position in fold.train.tolist() if position >= first]
         assert trained.isdisjoint(fold.scored.tolist())
-        assert copied == trained
+        assert copied == [pair for pair in map(tuple, origins) if trained >= set(pair)]
+        assert 0 < len(copied) < len(origins)
         assert set(range(len(data.train), first)) <= set(fold.train.tolist()), "descriptions are in every fold"

@@ -93,7 +93,7 @@ def test_copies_weigh_a_tenth_of_their_rows(services: Services, project: Project
     learned, _ = settled(services, keyword_data(6), WeakRows.ROWS)
 
     assert set(learned.weak.weights) == {0.1}
-    assert learned.weak.targets == tuple(learned.train.targets[i] for i in learned.origins)
+    assert learned.weak.targets == tuple(learned.train.targets[i] for i, _ in learned.origins)
 
 
 def test_a_copy_that_the_champion_answers_otherwise_than_its_row_is_ruled_out(
