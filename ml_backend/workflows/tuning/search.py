@@ -140,7 +140,7 @@ def search(services: Services, snapshot: Snapshot, wanted: Search, report: Progr
                 else:
                     break
         except Interrupted:
-            report(Progress(1.0, "stopped", "the same command goes on from here, with the trial that ran"))
+            report(Progress(1.0, "stopped", "the same command continues the search, with the trial that ran"))
             raise
         except TimeIsOver:
             report(Progress(1.0, "time", "the time is over; the trial that ran is left for the next search"))
