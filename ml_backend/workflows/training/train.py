@@ -161,7 +161,7 @@ def _fit(
     report(Progress(TRAINING_STARTS, "loading", "loading the base model"))
     # Held-out rows keep all labels: what they measure must not be what the model likes.
     validation = list(SnapshotFolder(snapshot.path).rows(Split.VALIDATION))
-    parts, left_out = learnable_parts(plan, train, validation, weak.rows, settings.method)
+    parts, left_out = learnable_parts(plan, train, validation, weak, settings.method)
     settled = settle_weak_rows(
         services,
         parts,

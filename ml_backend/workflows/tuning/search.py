@@ -20,6 +20,7 @@ from ..exporting.snapshots import export_project
 from ..services import Services
 from ..training.suspects import rows_by_trust
 from ..training.train import TrainingChoices, learnable_parts
+from ..training.weak_rows import ProposedRows
 from .findings import findings, news_of_trial, seconds_of
 from .study import SharedStudy, TimeIsOver
 
@@ -181,7 +182,7 @@ def _scorers(
     folder.mkdir(parents=True, exist_ok=True)
     train, _ = rows_by_trust(services, snapshot, folder, settings.suspects, base_model=choices.base_model)
     validation = list(SnapshotFolder(snapshot.path).rows(Split.VALIDATION))
-    parts, _ = learnable_parts(plan, train, validation, (), settings.method)
+    parts, _ = learnable_parts(plan, train, validation, ProposedRows(), settings.method)
     report(Progress(0.0, "features", f"{choices.base_model} reads {len(parts[0].train)} train rows"))
     encoder = TextEncoder.load(choices.base_model, max_length_tokens=settings.max_length_tokens)
     graphs = GraphStore(services.options.graphs_folder) if services.options.serving.exports_graphs else None
