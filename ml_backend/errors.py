@@ -8,6 +8,7 @@ status codes.
 """
 
 __all__ = [
+    "AccessError",
     "BundleError",
     "CertificateError",
     "ConfigurationError",
@@ -69,6 +70,10 @@ class LabelloopError(Exception):
 
 class ConfigurationError(LabelloopError):
     """A setting or an argument cannot work as given."""
+
+
+class AccessError(LabelloopError):
+    """A user, or what was asked about users, cannot be as given."""
 
 
 class LabelConfigError(LabelloopError):

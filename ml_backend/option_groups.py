@@ -1,14 +1,17 @@
 """The parts that groups of settings are made of, and the groups that need nothing else."""
 
+import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from .domain.model import WeakRows
 from .plugins import kind_names
 
 __all__ = [
+    "AccessOptions",
     "Count",
     "GateOptions",
     "Group",
@@ -43,6 +46,53 @@ def prefixed(prefix: str) -> ConfigDict:
 def setting(default: object, description: str, **constraints: Any) -> Any:
     """Return a field with the text that the README's table shows."""
     return Field(default=default, description=description, **constraints)
+
+
+def _header(name: str) -> str:
+    """Refuse what cannot be a header that a proxy adds."""
+    if name and (not re.fullmatch(r"[A-Za-z0-9-]+", name) or name.lower() in ("authorization", "cookie", "host")):
+        raise ValueError(f"{name!r} found; wanted the name of a header that nothing else uses")
+    return name
+
+
+def _addresses(text: str) -> str:
+    """Refuse what is no list of IP addresses and networks."""
+    for each in text.split(","):
+        if each.strip():
+            ipaddress.ip_network(each.strip())  # its error says what was found
+    return text
+
+
+class AccessOptions(Group):
+    """How long users of the admin's page stay signed in, and which proxy may sign them in."""
+
+    session_idle_s: Seconds = setting(
+        7200.0, "Seconds without a click after which a user of the admin's page is signed out.", ge=60
+    )
+    session_longest_s: Seconds = setting(
+        43200.0, "Seconds after which a user of the admin's page is signed out in any case.", ge=60
+    )
+    proxy_user_header: Annotated[str, AfterValidator(_header)] = setting(
+        "",
+        "Header, such as `X-Forwarded-User`, in which a proxy that signs users in names the user; empty: none is "
+        "believed.",
+    )
+    proxy_addresses: Annotated[str, AfterValidator(_addresses)] = setting(
+        "", "Addresses and networks of that proxy, separated by commas; the header is read from these alone."
+    )
+
+    @model_validator(mode="after")
+    def _check_proxy(self) -> "AccessOptions":
+        if bool(self.proxy_user_header) is not bool(self.proxy_networks):
+            raise ValueError(
+                "LABELLOOP_PROXY_USER_HEADER and LABELLOOP_PROXY_ADDRESSES belong together; set both, or none"
+            )
+        return self
+
+    @property
+    def proxy_networks(self) -> "tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]":
+        """The networks of `proxy_addresses`."""
+        return tuple(ipaddress.ip_network(each.strip()) for each in self.proxy_addresses.split(",") if each.strip())
 
 
 class RetrainingOptions(Group):

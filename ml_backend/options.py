@@ -21,6 +21,7 @@ from .domain.addresses import LOOPBACK_HOSTS, base_url, credential, host_name, h
 from .domain.model import GREATEST_SEED
 from .domain.snapshot import SplitFractions
 from .option_groups import (
+    AccessOptions,
     Count,
     GateOptions,
     Group,
@@ -308,6 +309,7 @@ class Options(Group):
     database_url: str = setting("", "SQLAlchemy URL of the state; empty: SQLite in the home folder.")
     mlflow_url: str = setting("", "MLflow tracking and registry URI; empty: SQLite in the home folder.")
     backend: BackendOptions = Field(default_factory=BackendOptions)
+    access: AccessOptions = Field(default_factory=AccessOptions)
     studio: StudioOptions = Field(default_factory=StudioOptions)
     models: ModelOptions = Field(default_factory=ModelOptions)
     text_server: TextServerOptions = Field(default_factory=TextServerOptions)

@@ -14,6 +14,7 @@ from ..errors import ConfigurationError, DatabaseUnavailable
 from ..file_locks import file_lock
 from .locks import Locks
 from .repositories.acceptances import AcceptanceRepository
+from .repositories.audit_log import AuditRepository
 from .repositories.base import metadata
 from .repositories.baselines import BaselineRepository
 from .repositories.blind_answers import BlindAnswerRepository
@@ -29,6 +30,7 @@ from .repositories.projects import ProjectRepository
 from .repositories.selections import SelectionRepository
 from .repositories.snapshots import SnapshotRepository
 from .repositories.splits import SplitRepository
+from .repositories.users import UserRepository
 from .repositories.versions import PromotionRepository, VersionRepository
 from .sqlite_file import SqliteFile
 from .use import FileUse
@@ -96,7 +98,8 @@ class Database:
         self.acceptances = AcceptanceRepository(engine, clock)
         self.blind_answers = BlindAnswerRepository(engine, clock)
         self.drift_alarms = DriftAlarmRepository(engine, clock)
-        self.baselines = BaselineRepository(engine, clock)
+        self.users = UserRepository(engine, clock)
+        self.audit_log = AuditRepository(engine, clock)
         self.locks = Locks(engine)
 
     def alone(self) -> AbstractContextManager[None]:
