@@ -20,7 +20,7 @@ from .errors import LabelloopError
 from .labelstudio.payloads import PredictRequest, SetupRequest, parse_webhook
 from .labelstudio.predictions import prediction_to_json
 from .models.base.native_threads import NativeThread
-from .web.app import versions_answer
+from .web.label_studio import versions_answer
 from .web.errors import status_line
 from .web.guard import Guard, refuse_training_by_events
 from .web.watcher import watch_champions

@@ -1,14 +1,15 @@
-"""Errors as HTTP answers. Nothing but the message leaves: tracebacks go to the log."""
+"""Errors as HTTP answers: pages for browsers, JSON for all else. Nothing but the message leaves; tracebacks are logged."""
 
 import logging
 import re
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from ..errors import (
+    AccessError,
     DatabaseUnavailable,
     JobError,
     JobNotFound,
@@ -22,6 +23,7 @@ from ..errors import (
     TrackingError,
 )
 from ..serving.alarms import AlarmKind, Alarms
+from .access import is_for_people, wants_html
 from .metrics import Metrics
 
 __all__ = ["EVENTS", "register_errors", "status_line"]
@@ -35,6 +37,7 @@ STATUSES: tuple[tuple[type[LabelloopError], int], ...] = (
     (JobNotFound, 404),
     (ModelNotFound, 404),
     (JobError, 409),
+    (AccessError, 409),
     (StudioError, 502),
     (TextServerError, 502),
     (TrackingError, 502),
@@ -48,7 +51,10 @@ EVENTS = "/webhook"
 
 
 def register_errors(app: Flask, metrics: Metrics, alarms: Alarms) -> None:
-    """Answer every error as JSON, `{"error": message}`. An event that cannot be stored raises an alarm until one is."""
+    """Answer every error as JSON, `{"error": message}`, or to a browser as a page.
+
+    An event that cannot be stored raises an alarm until one is.
+    """
 
     @app.errorhandler(LabelloopError)
     def known(error: LabelloopError) -> Response:
@@ -70,7 +76,8 @@ def register_errors(app: Flask, metrics: Metrics, alarms: Alarms) -> None:
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
         response = _answer(error.code or 500, error.description or error.name)
-        if error.code == HTTPStatus.UNAUTHORIZED:
+        # A script of an open page must not make the browser ask for credentials.
+        if error.code == HTTPStatus.UNAUTHORIZED and request.headers.get("Sec-Fetch-Site") != "same-origin":
             response.headers["WWW-Authenticate"] = 'Basic realm="labelloop"'
         return response
 
@@ -93,7 +100,11 @@ def _status(error: LabelloopError) -> int:
 def _answer(status: int, message: str) -> Response:
     """Return an answer with the message in its body and its status line, since Label Studio shows only the latter."""
     body: dict[str, Any] = {"error": message}
-    response = jsonify(body)
+    if is_for_people(request.path) and wants_html():
+        phrase = HTTPStatus(status).phrase
+        response = make_response(render_template("error.html", status=status, phrase=phrase, message=message))
+    else:
+        response = jsonify(body)
     response.status = f"{status} {_one_line(message)}"
     return response
 

@@ -4,6 +4,9 @@ Off loopback, everything needs the backend's credentials, but for a bare `/healt
 `/webhook` alone, and only for events: every member of a project can read webhook headers in Label Studio.
 On loopback without a password, a page in the user's browser is the danger: the Host header is checked against
 DNS rebinding, and bodies must be JSON, which a foreign page cannot send without being asked first.
+
+The admin's page and its API are for people: a request for them may come without the backend's credentials, and may be
+a form. `Access` then asks for a session, and for a token that no foreign page knows.
 """
 
 import hmac
@@ -26,12 +29,13 @@ from .limits import BODY_LIMIT, body_limit, limit_requests
 if TYPE_CHECKING:
     from gunicorn.http.message import Request as Head
 
-__all__ = ["Guard", "refuse_training_by_events"]
+__all__ = ["Guard", "peer", "refuse_training_by_events"]
 
 log = logging.getLogger(__name__)
 
 FAILED_LOGINS_PER_MINUTE = 10
 """Failed logins that are logged, as many as a person can read; all are counted."""
+FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Guard:
 
     Args:
         count_failed_login: called with the reason for each failed login.
+        is_for_people: tells paths that are checked further by the views' side.
     """
 
     def __init__(
@@ -59,7 +64,9 @@ class Guard:
         access: BackendOptions,
         count_failed_login: Callable[[str], None] = lambda _reason: None,
         clock: Callable[[], float] = time.monotonic,
+        is_for_people: Callable[[str], bool] = lambda _path: False,
     ) -> None:
+        self._is_for_people = is_for_people
         self._user = access.user
         self._password = access.password.get_secret_value()
         self._webhook_password = access.webhook_password.get_secret_value()
@@ -86,6 +93,7 @@ class Guard:
                 self._failed_logins.note(request, refusal.failed_login)
             abort(refusal.status, refusal.message)
         g.may_only_post_events = self._is_from_webhook(request)
+        g.has_backend_credentials = bool(self._password) and _has_credentials(request, self._user, self._password)
         g.is_anonymous = bool(self._password) and "Authorization" not in request.headers
 
     def _refusal(self, request: Request) -> _Refusal | None:
@@ -93,7 +101,8 @@ class Guard:
         if self._is_loopback and host not in self._hosts:
             wanted = ", ".join(sorted(self._hosts))
             return _Refusal(HTTPStatus.FORBIDDEN, f"Host {request.host!r} found; wanted one of {wanted}")
-        if request.method == "POST" and request.mimetype != "application/json":
+        is_form = request.mimetype == FORM and self._is_for_people(request.path)
+        if request.method == "POST" and request.mimetype != "application/json" and not is_form:
             return _Refusal(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 f"Content-Type {request.mimetype!r} found; wanted application/json",
@@ -103,6 +112,8 @@ class Guard:
     def _refusal_by_credentials(self, request: Request) -> _Refusal | None:
         if "Authorization" not in request.headers and request.path == "/health":
             return None  # container probes send no credentials; Label Studio does, and these are checked
+        if "Authorization" not in request.headers and self._is_for_people(request.path):
+            return None
         if _has_credentials(request, self._user, self._password):
             return None
         if self._is_from_webhook(request):
@@ -140,7 +151,7 @@ class _FailedLogins:
             unlogged = self._unlogged_before()
         if unlogged is not None:
             more = f"; {unlogged} more went unlogged before" if unlogged else ""
-            log.warning("failed login from %s, %s %s: %s%s", _peer(request), request.method, request.path, reason, more)
+            log.warning("failed login from %s, %s %s: %s%s", peer(request), request.method, request.path, reason, more)
 
     def _unlogged_before(self) -> int | None:
         """Return how many were left out before this one; None where this one is left out as well."""
@@ -184,7 +195,7 @@ def _same(text: str, wanted: str) -> bool:
     return hmac.compare_digest(text.encode(), wanted.encode())
 
 
-def _peer(request: Request) -> str:
+def peer(request: Request) -> str:
     """Return the address that the request came from, and the client's address that a proxy gave."""
     forwarded = request.headers.get("X-Forwarded-For")
     address = request.remote_addr or "unknown"

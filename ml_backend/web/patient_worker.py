@@ -39,6 +39,9 @@ MAX_CONNECTIONS = 500
 MAX_HELD_BYTES = 512 * 1024 * 1024
 """The most memory for all requests that are still coming in."""
 
+MOST_UNSENT_BYTES = 64 * 1024
+"""How much of a stream may wait for a client that reads nothing, before the stream ends."""
+
 LARGE_BYTES = 1024 * 1024
 """The size of a request from which memory is checked: below it, all connections together hold less than the limit."""
 
@@ -51,10 +54,14 @@ ANSWER, LINGER = "answer", "linger"
 
 
 class _WaitingAnswer:
-    """Replaces a client's socket where answers are written, and keeps them until the client takes them."""
+    """Replaces a client's socket where answers are written, and keeps them until the client takes them.
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
+    Args:
+        goes_on: whether the worker does.
+    """
+
+    def __init__(self, sock: socket.socket, goes_on: Callable[[], bool]) -> None:
+        self._sock, self._goes_on = sock, goes_on
         self._waiting = bytearray()
 
     def sendall(self, data: bytes) -> None:
@@ -73,6 +80,14 @@ class _WaitingAnswer:
             except BlockingIOError:
                 return False
         return True
+
+    def deliver(self) -> bool:
+        """Send what is there of an answer that takes long; return False where it has become useless to go on."""
+        try:
+            self.flush()
+        except OSError:
+            return False
+        return self._goes_on() and len(self._waiting) < MOST_UNSENT_BYTES
 
     def gettimeout(self) -> float:
         """Return 0 as a non-blocking socket does, which gunicorn expects when it writes error pages."""
@@ -96,10 +111,12 @@ class _Connection:
         awaited: the event for which the loop waits until the deadline.
     """
 
-    def __init__(self, client_socket: socket.socket, client: Any, server: Any, incoming: Incoming) -> None:
+    def __init__(
+        self, client_socket: socket.socket, client: Any, server: Any, incoming: Incoming, goes_on: Callable[[], bool]
+    ) -> None:
         client_socket.setblocking(False)
         self.socket, self.client, self.server, self.incoming = client_socket, client, server, incoming
-        self.sock = _WaitingAnswer(client_socket)
+        self.sock = _WaitingAnswer(client_socket, goes_on)
         self.request: Head | None = None
         self.goes_on, self.was_answered = True, False
         self.awaited: object = None
@@ -144,7 +161,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             return
         self.nr_conns += 1
         incoming = Incoming(self.cfg, client, self._body_limit)
-        self._read(_Connection(client_socket, client, listener.getsockname(), incoming))
+        self._read(_Connection(client_socket, client, listener.getsockname(), incoming, lambda: self.alive))
 
     def handle(self, connection: _Connection) -> bool:
         """Answer a request, on a thread; returns True where the client may send another one."""

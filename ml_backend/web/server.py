@@ -18,6 +18,7 @@ from ..options import BackendOptions, Options
 from ..workflows.jobs.worker import Worker
 from .app import create_app
 from .patient_worker import PatientWorker
+from .streams import Streams
 from .watcher import watch_champions
 
 __all__ = ["serve"]
@@ -59,7 +60,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "bind": f"{in_url(backend.host)}:{backend.port}",
             "workers": 1,
             "worker_class": PatientWorker,
-            "threads": backend.threads,
+            "threads": backend.threads + Streams.MOST,
             "timeout": REQUEST_TIMEOUT_S,
             "graceful_timeout": GRACE_S,
             "proc_name": "labelloop",

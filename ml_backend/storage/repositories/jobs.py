@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
@@ -91,6 +91,9 @@ class JobRepository(Repository):
     they change nothing.
     """
 
+    ORDERS: ClassVar = ("id", "kind", "state", "project_id", "progress", "created_at", "finished_at")
+    """Columns that jobs can be shown in the order of."""
+
     def request(
         self,
         kind: str,
@@ -160,10 +163,28 @@ class JobRepository(Repository):
 
     def newest(self, *, project_id: int | None = None, limit: int = 50) -> list[Job]:
         """Return the newest jobs, newest first."""
-        statement = select(jobs).order_by(jobs.c.id.desc()).limit(limit)
-        if project_id is not None:
-            statement = statement.where(jobs.c.project_id == project_id)
-        return self._jobs(statement)
+        return self.page(project_id=project_id, limit=limit)
+
+    def page(
+        self,
+        *,
+        project_id: int | None = None,
+        kind: str = "",
+        state: JobState | None = None,
+        order: str = "id",
+        is_descending: bool = True,
+        limit: int,
+        offset: int = 0,
+    ) -> list[Job]:
+        """Return jobs in an order, by one of `ORDERS`; those that are equal in it, newest first."""
+        column = jobs.c[order]
+        statement = _filtered(select(jobs), project_id, kind, state).limit(limit).offset(offset)
+        first = column.desc().nulls_last() if is_descending else column.asc().nulls_last()
+        return self._jobs(statement.order_by(first, jobs.c.id.desc()))
+
+    def count(self, *, project_id: int | None = None, kind: str = "", state: JobState | None = None) -> int:
+        """Return how many jobs `page` has to show in all."""
+        return self._value(_filtered(select(func.count()).select_from(jobs), project_id, kind, state)) or 0
 
     def running(self) -> list[Job]:
         """Return all running jobs."""
@@ -338,6 +359,14 @@ class JobRepository(Repository):
         """Change the jobs for which the condition is true; return False where there is none."""
         with self._engine.begin() as connection:
             return connection.execute(update(jobs).where(condition).values(**values)).rowcount > 0
+
+
+def _filtered(statement: Select[Any], project_id: int | None, kind: str, state: JobState | None) -> Select[Any]:
+    if project_id is not None:
+        statement = statement.where(jobs.c.project_id == project_id)
+    if kind:
+        statement = statement.where(jobs.c.kind == kind)
+    return statement if state is None else statement.where(jobs.c.state == state)
 
 
 def _attempt(job: Job) -> ColumnElement[bool]:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from ...domain.job import HeartbeatReply, Job
 from ...domain.progress import Progress
 from ...errors import DatabaseUnavailable, Interrupted, JobCancelled, JobLost
+from ...jobs.loss_file import LossFile
 from ...storage.database import Database
 
 __all__ = ["JobContext"]
@@ -21,6 +22,7 @@ WRITE_INTERVAL_S = 0.5
 CHECK_INTERVAL_S = 0.2
 """Time between two looks, while a job waits, at whether it must stop."""
 WAITING = "waiting"
+LOSS = "loss"
 
 
 class JobContext:
@@ -55,6 +57,7 @@ class JobContext:
         self.folder = folder
         self.checkpoint: dict[str, Any] = dict(job.checkpoint)
         self._database = database
+        self._losses = LossFile(folder)
         self._interrupt = interrupt
         self._heartbeat_s = heartbeat_s
         self._reply = HeartbeatReply.CONTINUE
@@ -121,6 +124,8 @@ class JobContext:
             self._database.jobs.progress(self.job, progress.fraction, progress.stage, progress.message)
         except DatabaseUnavailable as error:
             log.warning("the progress of job %s was not written: %s", self.job.id, error)
+        if LOSS in progress.metrics:
+            self._losses.add(progress.fraction, progress.metrics[LOSS])
 
     def _obey(self, stage: str) -> None:
         if self._reply is not HeartbeatReply.CONTINUE:

@@ -66,11 +66,12 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
     tasks: str | None = None
 
     @classmethod
-    def by_settings(cls, services: Services, trigger: str) -> Self:
+    def by_settings(cls, services: Services, trigger: str, actor: str = "") -> Self:
         """Return the request for a training as the settings describe it."""
         options = services.options
         return cls(
             trigger=trigger,
+            actor=actor,
             base_model=options.models.base_model,
             seed=options.seed,
             weak_rows=options.sources.weak_rows,

@@ -1,0 +1,54 @@
+"""What a page or an endpoint of the API gets to know of a request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from flask import request
+from pydantic import BaseModel, ValidationError
+
+from ..errors import PayloadError
+from ..workflows.services import Services
+from .access import Visitor
+
+__all__ = ["Call", "fields_of"]
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request of somebody who may make it.
+
+    Attributes:
+        ids: what the path names, such as `job_id`.
+    """
+
+    services: Services
+    visitor: Visitor
+    ids: Mapping[str, Any]
+
+
+def fields_of(model: type[ModelT]) -> ModelT:
+    """Return the request's fields: of a JSON object, of a form, or of the query.
+
+    Raises:
+        PayloadError: they are not what the model wants.
+    """
+    values: Any
+    if request.method == "GET":
+        values = {name: text for name, text in request.args.items() if text}
+    elif request.mimetype == "application/json":
+        values = request.get_json(silent=True)
+    else:
+        values = {name: text for name, text in request.form.items() if text and name != "csrf_token"}
+    try:
+        return model.model_validate({} if values is None and not request.get_data() else values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the request"
+        raise PayloadError(f"{where}: {first['msg']}; {request.path} wants {_wanted(model)}") from None
+
+
+def _wanted(model: type[BaseModel]) -> str:
+    return ", ".join(model.model_fields) or "an empty JSON object"

@@ -1,0 +1,112 @@
+"""Small charts as SVG without styles, whose colours the style sheet chooses.
+
+The report's charts are drawn by a library that holds a whole JavaScript engine: 115 MB and a quarter of a second per
+chart. That is too much for a process that pre-labels, and for a curve that is drawn every second.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import floor, log10
+
+from markupsafe import Markup
+
+__all__ = ["Chart", "Point"]
+
+WIDTH, HEIGHT = 640, 240
+LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 40
+MOST_TICKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A value at a place.
+
+    Attributes:
+        words: what it is, for those who point at it or listen.
+        is_marked: it stands out, as what serves does.
+    """
+
+    x: float
+    y: float
+    words: str = ""
+    is_marked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A line through points, over the place on the horizontal axis.
+
+    Attributes:
+        title: what is shown, in a sentence, for those who do not see it.
+        x_title, y_title: of the axes, units included.
+        y_format: of the numbers on the vertical axis.
+    """
+
+    title: str
+    x_title: str
+    y_title: str
+    points: Sequence[Point]
+    x_format: str = ",.0f"
+    y_format: str = ".2f"
+
+    def svg(self) -> Markup:
+        """Return the drawing; empty where there are fewer than two points."""
+        if len(self.points) < 2:  # noqa: PLR2004 (a line)
+            return Markup("")
+        xs, ys = [point.x for point in self.points], [point.y for point in self.points]
+        across, up = _Scale.of(xs, LEFT, WIDTH - RIGHT), _Scale.of(ys, HEIGHT - BOTTOM, TOP)
+        parts = [
+            Markup(
+                '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}" preserveAspectRatio="xMidYMid meet">'
+            ).format(WIDTH, HEIGHT, self.title)
+        ]
+        for tick in up.ticks():
+            y = up.at(tick)
+            parts.append(Markup('<path class="grid" d="M{} {:.1f}H{}"/>').format(LEFT, y, WIDTH - RIGHT))
+            parts.append(_text(LEFT - 8, y + 4, format(tick, self.y_format), "end"))
+        for tick in across.ticks():
+            parts.append(_text(across.at(tick), HEIGHT - BOTTOM + 18, format(tick, self.x_format), "middle"))
+        parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, self.x_title, "middle"))
+        parts.append(_text(LEFT, TOP - 2, self.y_title, "start"))
+        line = "L".join(f"{across.at(point.x):.1f} {up.at(point.y):.1f}" for point in self.points)
+        parts.append(Markup('<path class="line" d="M{}"/>').format(line))
+        for point in self.points:
+            if point.words:
+                kind = "point marked" if point.is_marked else "point"
+                parts.append(
+                    Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="{}"><title>{}</title></circle>').format(
+                        kind, across.at(point.x), up.at(point.y), 6 if point.is_marked else 4, point.words
+                    )
+                )
+        return Markup("").join([*parts, Markup("</svg>")])
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Values from `low` to `high` on pixels from `start` to `end`."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    @classmethod
+    def of(cls, values: Sequence[float], start: float, end: float) -> "_Scale":
+        low, high = min(values), max(values)
+        margin = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
+        return cls(low - margin if low - margin >= 0 or low < 0 else 0.0, high + margin, start, end)
+
+    def at(self, value: float) -> float:
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+    def ticks(self) -> list[float]:
+        """Return round numbers within the scale."""
+        rough = (self.high - self.low) / MOST_TICKS
+        power = 10 ** floor(log10(rough))
+        step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+        first = -(-self.low // step)
+        return [(first + i) * step for i in range(MOST_TICKS + 1) if (first + i) * step <= self.high]
+
+
+def _text(x: float, y: float, words: str, anchor: str) -> Markup:
+    return Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(x, y, anchor, words)

@@ -1,0 +1,61 @@
+"""The base of all pages. A new page is a module in this folder, and the template that its name gives."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from ...domain.access import Role
+from ...plugins import classes_in
+from ...workflows.services import Services
+from ..access import Access
+from ..call import Call
+
+__all__ = ["Page", "pages_blueprint"]
+
+
+class Page(ABC):
+    """A page for people. It shows what endpoints of the API answer, and its buttons send to them.
+
+    Attributes:
+        name: of the page and, with `.html` added, of its template.
+        path: in Flask's form.
+        role: the least role that may look at it.
+        heading: in the navigation; empty for pages that others lead to.
+        place: in the navigation, from left to right.
+    """
+
+    name: ClassVar[str]
+    path: ClassVar[str]
+    role: ClassVar[Role] = Role.VIEWER
+    heading: ClassVar[str] = ""
+    place: ClassVar[int] = 0
+
+    @staticmethod
+    def all() -> Mapping[str, type["Page"]]:
+        """Return all pages by name."""
+        return classes_in(__package__, Page, "name")
+
+    @abstractmethod
+    def content(self, call: Call) -> Mapping[str, Any]:
+        """Return the values that the template shows."""
+
+
+def pages_blueprint(services: Services, access: Access) -> Blueprint:
+    """Return all pages, each open to its role."""
+    blueprint = Blueprint("pages", __name__)
+    for name, kind in Page.all().items():
+        blueprint.add_url_rule(kind.path, name, _view(services, kind()))
+        access.roles[f"pages.{name}"] = kind.role
+    return blueprint
+
+
+def _view(services: Services, page: Page) -> Any:
+    def view(**ids: Any) -> ResponseReturnValue:
+        content = page.content(Call(services, current_user, ids))
+        return render_template(f"{page.name}.html", **content)
+
+    return view

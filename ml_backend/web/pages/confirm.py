@@ -1,0 +1,36 @@
+"""The question before something is lost, for browsers without scripts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import abort, request
+from werkzeug.routing import BuildError
+
+from ..access import own_path
+from ..api.base import Endpoint
+from ..call import Call
+from ..shell import Button
+from .base import Page
+
+__all__: list[str] = []
+
+
+class ConfirmPage(Page):
+    """What is lost, and the button that does it."""
+
+    name = "confirm"
+    path = "/confirm/<name>"
+
+    def content(self, call: Call) -> Mapping[str, Any]:
+        name = call.ids["name"]
+        kind = Endpoint.all().get(name)
+        values = {key: value for key, value in request.args.items() if key != "next"}
+        if kind is None or not kind.loss or not all(value.isdecimal() for value in values.values()):
+            abort(404)
+        try:
+            asked = Button.of(name, **{key: int(value) for key, value in values.items()})
+        except (BuildError, KeyError):
+            abort(404)
+        if asked is None:
+            abort(403, f"this needs the role {kind.role}")
+        return {"asked": asked, "back": own_path(request.args.get("next"))}

@@ -1,0 +1,32 @@
+"""All jobs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...domain.job import JobState
+from ...workflows.jobs.kinds.base import JobKind
+from ..api.jobs import JobFilter, SomeJobs
+from ..call import Call, fields_of
+from .base import Page
+
+__all__: list[str] = []
+
+
+class JobsPage(Page):
+    """Jobs by kind, state and project, in any order."""
+
+    name = "jobs"
+    path = "/jobs"
+    heading = "Jobs"
+    place = 2
+
+    def content(self, call: Call) -> Mapping[str, Any]:
+        asked = fields_of(JobFilter)
+        projects = call.services.database.projects.all()
+        return {
+            "asked": asked,
+            "found": SomeJobs().answer(call, asked),
+            "kinds": sorted(JobKind.all()),
+            "states": [state.value for state in JobState],
+            "titles": {project.id: project.title for project in projects},
+        }
