@@ -20,9 +20,9 @@ from .errors import LabelloopError
 from .labelstudio.payloads import PredictRequest, SetupRequest, parse_webhook
 from .labelstudio.predictions import prediction_to_json
 from .models.base.native_threads import NativeThread
-from .web.label_studio import versions_answer
 from .web.errors import status_line
 from .web.guard import Guard, refuse_training_by_events
+from .web.label_studio import versions_answer
 from .web.watcher import watch_champions
 from .workflows.connecting.projects import announced_version, served_project
 from .workflows.labeling.ingest import START_TRAINING, receive

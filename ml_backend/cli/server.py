@@ -57,14 +57,15 @@ def serve(
     """Run the backend that Label Studio talks to, until Ctrl-C.
 
     It pre-labels tasks, takes in what the experts did, and runs jobs such as trainings, each in a separate process.
-    `labelloop connect` adds it to a project in Label Studio.
+    `labelloop connect` adds it to a project in Label Studio. Until somebody has signed in to the admin's page, this
+    prints a link that lets the first admin in, once and within a day.
     """
     from ..config import load_settings
     from ..web.server import serve as serve_until_signalled
 
     settings = load_settings(host=host, port=port)
     note(f"labelloop serves {settings.backend.url} for Label Studio at {settings.studio.url}; Ctrl-C ends it")
-    serve_until_signalled(settings, with_worker=not no_worker)
+    serve_until_signalled(settings, with_worker=not no_worker, note=note)
 
 
 @app.command()

@@ -56,9 +56,8 @@ class Addresses:
     project: str
     email: str
     password: str = field(repr=False)
-    status_page: str
-    backend_user: str
-    backend_password: str = field(repr=False)
+    admin_page: str
+    sign_in_link: str = field(repr=False)
     mlflow_url: str
     folder: Path
 
@@ -74,8 +73,8 @@ class Addresses:
         lines = (
             f"Label Studio: {self.project}",
             f"  log in as {self.email} with password {self.password}",
-            f"backend: {self.status_page}",
-            f"  log in as {self.backend_user} with password {self.backend_password}",
+            f"the loop: {self.admin_page}",
+            f"  sign in, once, at {self.sign_in_link}",
             f"MLflow: {self.mlflow_command}",
             f"logs and data: {self.folder}",
         )

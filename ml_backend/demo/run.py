@@ -19,6 +19,7 @@ from ..errors import ConfigurationError, Interrupted, StudioUnreachable
 from ..jobs.signals import one_interrupt
 from ..labelstudio.local import LocalStudio, free_port
 from ..measuring.cost import LabelingCost
+from ..workflows.accounts import Accounts
 from ..workflows.services import Services
 from ..workflows.splits import splits_of
 from .annotator import Annotator
@@ -157,9 +158,8 @@ class _Demo:
             project=connection.url,
             email=self._studio.email,
             password=self._studio.password,
-            status_page=self._backend.url,
-            backend_user=settings.backend.user,
-            backend_password=settings.backend.password.get_secret_value(),
+            admin_page=self._backend.url,
+            sign_in_link=Accounts(services).first_link() or self._backend.url,
             mlflow_url=settings.mlflow,
             folder=self._folder,
         )

@@ -12,7 +12,7 @@ NAME = re.compile(r"[\w.@+-]{1,64}")
 
 
 class Role(StrEnum):
-    """What a user may do, from the least to the most: each role may do all that the ones before it may.
+    """A user's rights, from the least to the most: each role may do all that the ones before it may.
 
     A viewer reads, an analyst also starts and cancels jobs, an admin also connects projects and reads the audit log.
     """

@@ -17,12 +17,13 @@ from flask_wtf import CSRFProtect
 from ..domain.access import AuditEntry, Role, User
 from ..workflows.accounts import Accounts
 from ..workflows.services import Services
-from .guard import peer
+from .guard import FORM, peer
 
 __all__ = ["Access", "Visitor", "is_for_people", "own_path", "wants_html"]
 
 FOR_MACHINES = frozenset({"/health", "/setup", "/predict", "/versions", "/webhook", "/metrics"})
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
+NOBODY = "nobody is signed in; sign in at /login, or send the credentials of LABELLOOP_USER and LABELLOOP_PASSWORD"
 LIVE_HEADER = "X-Labelloop-Live"
 """Sent by requests that an open page makes by itself, which keep no session alive."""
 
@@ -118,13 +119,10 @@ class Access:
             self._csrf.protect()
 
     def _ask_to_sign_in(self) -> ResponseReturnValue:
-        if wants_html() and request.method in READING:
-            here = request.full_path.rstrip("?")
-            return redirect("/login" if here == "/" else f"/login?next={quote(here)}", HTTPStatus.SEE_OTHER)
-        abort(
-            HTTPStatus.UNAUTHORIZED,
-            "nobody is signed in; sign in at /login, or send the credentials of LABELLOOP_USER and LABELLOOP_PASSWORD",
-        )
+        if not wants_html() or request.method not in READING:
+            abort(HTTPStatus.UNAUTHORIZED, NOBODY)
+        here = request.full_path.rstrip("?")
+        return redirect("/login" if here == "/" else f"/login?next={quote(here)}", HTTPStatus.SEE_OTHER)
 
     def _of_session(self, token: str) -> Visitor | None:
         user = self._accounts.of_session(token, is_use=LIVE_HEADER not in request.headers)
@@ -164,9 +162,8 @@ def own_path(target: str | None) -> str:
 
 def wants_html() -> bool:
     """Return whether the request comes from a browser that shows a page."""
-    return not request.path.startswith("/api/") and request.accept_mimetypes.accept_html or request.mimetype == (
-        "application/x-www-form-urlencoded"
-    )
+    is_page = not request.path.startswith("/api/") and request.accept_mimetypes.accept_html
+    return is_page or request.mimetype == FORM
 
 
 def _a(role: Role) -> str:

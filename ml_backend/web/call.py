@@ -1,4 +1,4 @@
-"""What a page or an endpoint of the API gets to know of a request."""
+"""A request, as a page or an endpoint of the API gets to know it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -51,7 +51,7 @@ class Chart:
 
     def svg(self) -> Markup:
         """Return the drawing; empty where there are fewer than two points."""
-        if len(self.points) < 2:  # noqa: PLR2004 (a line)
+        if len(self.points) < 2:
             return Markup("")
         xs, ys = [point.x for point in self.points], [point.y for point in self.points]
         across, up = _Scale.of(xs, LEFT, WIDTH - RIGHT), _Scale.of(ys, HEIGHT - BOTTOM, TOP)
@@ -64,8 +64,8 @@ class Chart:
             y = up.at(tick)
             parts.append(Markup('<path class="grid" d="M{} {:.1f}H{}"/>').format(LEFT, y, WIDTH - RIGHT))
             parts.append(_text(LEFT - 8, y + 4, format(tick, self.y_format), "end"))
-        for tick in across.ticks():
-            parts.append(_text(across.at(tick), HEIGHT - BOTTOM + 18, format(tick, self.x_format), "middle"))
+        places = ((across.at(tick), format(tick, self.x_format)) for tick in across.ticks())
+        parts += [_text(x, HEIGHT - BOTTOM + 18, words, "middle") for x, words in places]
         parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, self.x_title, "middle"))
         parts.append(_text(LEFT, TOP - 2, self.y_title, "start"))
         line = "L".join(f"{across.at(point.x):.1f} {up.at(point.y):.1f}" for point in self.points)

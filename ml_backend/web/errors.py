@@ -1,4 +1,7 @@
-"""Errors as HTTP answers: pages for browsers, JSON for all else. Nothing but the message leaves; tracebacks are logged."""
+"""Errors as HTTP answers: pages for browsers, JSON for all else.
+
+Nothing but the message leaves: tracebacks go to the log.
+"""
 
 import logging
 import re

@@ -29,13 +29,14 @@ from .limits import BODY_LIMIT, body_limit, limit_requests
 if TYPE_CHECKING:
     from gunicorn.http.message import Request as Head
 
-__all__ = ["Guard", "peer", "refuse_training_by_events"]
+__all__ = ["FORM", "Guard", "peer", "refuse_training_by_events"]
 
 log = logging.getLogger(__name__)
 
 FAILED_LOGINS_PER_MINUTE = 10
 """Failed logins that are logged, as many as a person can read; all are counted."""
 FORM = "application/x-www-form-urlencoded"
+"""What pages send, and no machine."""
 
 
 @dataclass(frozen=True, slots=True)

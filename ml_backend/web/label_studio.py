@@ -1,4 +1,4 @@
-"""What Label Studio calls, and what machines read: Label Studio's contract, and the metrics."""
+"""The endpoints that machines call: Label Studio's contract, and the metrics."""
 
 from typing import Any
 

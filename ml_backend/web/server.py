@@ -2,6 +2,8 @@
 
 import socket
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from flask import Flask
@@ -15,6 +17,7 @@ from ..errors import ConfigurationError
 from ..log_lines import LineFormatter
 from ..models.base.native_threads import NativeThread
 from ..options import BackendOptions, Options
+from ..workflows.accounts import Accounts
 from ..workflows.jobs.worker import Worker
 from .app import create_app
 from .patient_worker import PatientWorker
@@ -28,11 +31,12 @@ GRACE_S = 110  # for requests that are under way when the server is asked to end
 HURRIED_GRACE_S = 10  # for such requests where somebody presses Ctrl-C
 
 
-def serve(options: Options, *, with_worker: bool) -> None:
+def serve(options: Options, *, with_worker: bool, note: Callable[[str], None]) -> None:
     """Serve until a signal ends it.
 
     Args:
         with_worker: also run jobs, each in a child process.
+        note: tells the operator how the first admin gets in.
 
     Raises:
         ConfigurationError: the port is taken, or the database cannot be opened.
@@ -40,7 +44,10 @@ def serve(options: Options, *, with_worker: bool) -> None:
     """
     _check_port(options.backend)
     # Opened once here, since of an error in the serving process gunicorn would make a traceback.
-    build_services(options).close()
+    with closing(build_services(options)) as services:
+        link = Accounts(services).first_link()
+    if link:
+        note(f"nobody has signed in yet; the first admin does so here, once and within a day: {link}")
     _Server(options, with_worker=with_worker).run()
 
 

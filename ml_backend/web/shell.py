@@ -1,4 +1,4 @@
-"""What all pages share: navigation, buttons, addresses of static files, and how values are written."""
+"""Things that all pages share: navigation, buttons, addresses of static files, and how values are written."""
 
 import hashlib
 import json

@@ -25,6 +25,7 @@ __all__ = ["SignIn"]
 log = logging.getLogger(__name__)
 
 LONGEST_PASSWORD = 256
+TOO_MANY = "too many tries; wait a minute, then try again"
 
 
 class SignIn:
@@ -39,12 +40,10 @@ class SignIn:
         """Add the views to the application."""
         limiter = Limiter(_address, app=app, storage_uri="memory://", strategy="fixed-window")
         blueprint = Blueprint("sign_in", __name__)
-        tries = {
-            "methods": ["POST"],
-            "error_message": "too many tries; wait a minute, then try again",
-        }
-        by_address = limiter.shared_limit(self.TRIES["an address"], scope="sign in", key_func=_address, **tries)
-        by_name = limiter.limit(self.TRIES["a name"], key_func=_name, **tries)
+        by_address = limiter.shared_limit(
+            self.TRIES["an address"], scope="sign in", key_func=_address, methods=["POST"], error_message=TOO_MANY
+        )
+        by_name = limiter.limit(self.TRIES["a name"], key_func=_name, methods=["POST"], error_message=TOO_MANY)
         for path, name, view in (("/login", "login", by_name(self._login)), ("/link/<token>", "link", self._link)):
             blueprint.add_url_rule(path, name, by_address(view), methods=["GET", "POST"])
             self._access.roles[f"sign_in.{name}"] = None
@@ -72,6 +71,8 @@ class SignIn:
     def _link(self, token: str) -> ResponseReturnValue:
         user = self._accounts.of_link(token)
         if user is None:
+            if current_user.is_authenticated:
+                return redirect("/", 303)
             if request.method == "POST":
                 self._refuse("unknown", "a link that was used, has expired or never was")
             abort(404, "this link was used already, or is older than a day; `labelloop users link NAME` makes another")

@@ -57,7 +57,7 @@ class Accounts:
             raise AccessError(f"{name!r} found as a name; wanted up to 64 letters, digits and . _ @ + -")
         user = self._rows.add(normal, role)
         if user is None:
-            raise AccessError(f"there is a user {normal} already; `labelloop users role {normal} ROLE` changes the role")
+            raise AccessError(f"there is a user {normal} already; `labelloop users role` changes the role")
         return user
 
     def set_role(self, user: User, role: Role) -> None:

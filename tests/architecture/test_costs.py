@@ -16,7 +16,7 @@ COSTS = {
     "an exporter": (1, "Conll|conll"),
     "a setting": (3, "hook_timeout_s"),
     "a command": (2, "move_state"),
-    "a page": (2, "status[.]html"),
+    "a page": (2, "AuditPage|audit_log[.]html"),
     "a job kind": (2, "PromoteJob|PROMOTE"),
     "a selection strategy": (1, "EntropyStrategy|entropy_"),
     "a label source": (1, "Patterns|_PatternVoter|patterns"),

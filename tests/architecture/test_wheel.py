@@ -36,8 +36,8 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: ZipFile) -> None:
         "py.typed",
         "quality/report.html",
         "storage/migrations/env.py",
-        "web/static/status.css",
-        "web/templates/status.html",
+        "web/static/page.css",
+        "web/templates/layout.html",
     ],
 )
 def test_what_is_read_and_not_imported_is_in_the_wheel_as_it_is(wheel: ZipFile, name: str) -> None:

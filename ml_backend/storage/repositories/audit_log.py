@@ -1,4 +1,4 @@
-"""What users did, one row an action, append-only."""
+"""The log of what users did, one row an action, append-only."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -8,7 +8,7 @@ from ...domain.access import Role
 from ..call import Call
 from .base import Endpoint
 
-__all__ = ["AuditFilter", "SomeEntries"]
+__all__ = ["SomeEntries"]
 
 
 class AuditRow(BaseModel):

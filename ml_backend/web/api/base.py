@@ -67,6 +67,15 @@ class Endpoint(ABC):
         """Return the model of what it returns."""
         return get_type_hints(cls.answer)["return"]
 
+    @classmethod
+    def read(cls) -> Any:
+        """Return the request's fields.
+
+        Raises:
+            PayloadError: they are not what is wanted.
+        """
+        return fields_of(cls.asked())
+
     @abstractmethod
     def answer(self, call: Call, asked: Any) -> Any:
         """Do what is asked, and return a model."""
@@ -95,8 +104,8 @@ def _view(services: Services, endpoint: Endpoint) -> Any:
     def view(**ids: Any) -> ResponseReturnValue:
         call = Call(services, current_user, ids)
         if endpoint.method == "GET":
-            return _response(endpoint.answer(call, fields_of(endpoint.asked())))
-        asked = fields_of(endpoint.asked())
+            return _response(endpoint.answer(call, endpoint.read()))
+        asked = endpoint.read()
         subject = endpoint.subject.format(**ids, **asked.model_dump())
         try:
             answer = endpoint.answer(call, asked)

@@ -17,7 +17,7 @@ from ..log_tail import log_tail
 from ..streams import Streams
 from .base import Endpoint, NoFields
 
-__all__ = ["JOB", "JobFilter", "JobView", "OneJob", "SomeJobs"]
+__all__ = ["JobView", "OneJob", "SomeJobs"]
 
 JOB = f"<int(min=1, max={Job.GREATEST_ID}):job_id>"
 LOSS_POINTS = 400

@@ -90,7 +90,7 @@ def _operation(kind: type[Endpoint]) -> dict[str, Any]:
         described["parameters"] = parameters
     answered = kind.answered()
     content = {"schema": _reference(answered) if _is_model(answered) else {"type": "string"}}
-    refusals = {status: ERROR for status in ("400", "401", "403", "404", "409", "502", "503")}
+    refusals = dict.fromkeys(("400", "401", "403", "404", "409", "502", "503"), ERROR)
     described["responses"] = {"200": {"description": "Done.", "content": {kind.media_type: content}}, **refusals}
     return described
 

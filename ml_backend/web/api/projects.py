@@ -22,7 +22,7 @@ from ..call import Call
 from .base import Endpoint, NoFields
 from .jobs import JobView
 
-__all__ = ["PROJECT", "CheckConnection", "OneProject", "SomeProjects", "VersionPoint"]
+__all__ = ["CheckConnection", "OneProject", "SomeProjects"]
 
 PROJECT = f"<int(min=1, max={Project.GREATEST_ID}):project_id>"
 CONNECT_FIX = "labelloop connect"
@@ -63,7 +63,7 @@ class VersionPoint(BaseModel):
 
 
 class LogEntry(BaseModel):
-    """What became of a version, once."""
+    """A promotion of a version, or a refusal."""
 
     at: datetime
     action: str
@@ -126,7 +126,7 @@ class StudioProject(BaseModel, extra="forbid"):
 
 
 class Connected(BaseModel):
-    """What connecting did, and what a person should know of it."""
+    """The changes that connecting made, and notices that a person should read."""
 
     project: int
     changes: list[str]

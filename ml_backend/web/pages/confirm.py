@@ -16,7 +16,7 @@ __all__: list[str] = []
 
 
 class ConfirmPage(Page):
-    """What is lost, and the button that does it."""
+    """Say what is lost, beside the button that does it."""
 
     name = "confirm"
     path = "/confirm/<name>"
@@ -28,7 +28,7 @@ class ConfirmPage(Page):
         if kind is None or not kind.loss or not all(value.isdecimal() for value in values.values()):
             abort(404)
         try:
-            asked = Button.of(name, **{key: int(value) for key, value in values.items()})
+            asked = Button.of(name, kind.words, **{key: int(value) for key, value in values.items()})
         except (BuildError, KeyError):
             abort(404)
         if asked is None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from ...domain.access import Role
 from ..api.base import NoFields
-from ..api.projects import PROJECT, CheckConnection
+from ..api.projects import CheckConnection
 from ..call import Call
 from .base import Page
 
@@ -16,7 +16,7 @@ class ConnectionPage(Page):
     """Every link of the chain, each with what is wrong with it and what to do."""
 
     name = "connection"
-    path = f"/projects/{PROJECT}/connection"
+    path = CheckConnection.path
     role = Role.ANALYST
 
     def content(self, call: Call) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..api.base import NoFields
-from ..api.jobs import JOB, OneJob
+from ..api.jobs import OneJob
 from ..call import Call
 from ..charts import Chart, Point
 from .base import Page
@@ -26,7 +26,7 @@ class JobPage(Page):
     """A job: how far it is, what it has learned, what it says."""
 
     name = "job"
-    path = f"/jobs/{JOB}"
+    path = OneJob.path
 
     def content(self, call: Call) -> Mapping[str, Any]:
         job = OneJob().answer(call, NoFields())

@@ -5,8 +5,8 @@ from typing import Any
 
 from ...domain.job import JobState
 from ...workflows.jobs.kinds.base import JobKind
-from ..api.jobs import JobFilter, SomeJobs
-from ..call import Call, fields_of
+from ..api.jobs import SomeJobs
+from ..call import Call
 from .base import Page
 
 __all__: list[str] = []
@@ -16,12 +16,12 @@ class JobsPage(Page):
     """Jobs by kind, state and project, in any order."""
 
     name = "jobs"
-    path = "/jobs"
+    path = SomeJobs.path
     heading = "Jobs"
     place = 2
 
     def content(self, call: Call) -> Mapping[str, Any]:
-        asked = fields_of(JobFilter)
+        asked = SomeJobs.read()
         projects = call.services.database.projects.all()
         return {
             "asked": asked,

@@ -1,10 +1,10 @@
 """One project."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ..api.base import NoFields
-from ..api.projects import PROJECT, OneProject, VersionPoint
+from ..api.projects import OneProject
 from ..call import Call
 from ..charts import Chart, Point
 from .base import Page
@@ -18,29 +18,26 @@ class ProjectPage(Page):
     """A project: what serves and how it got there, what waits for people, what labels have bought."""
 
     name = "project"
-    path = f"/projects/{PROJECT}"
+    path = OneProject.path
 
     def content(self, call: Call) -> Mapping[str, Any]:
         project = OneProject().answer(call, NoFields())
+        points = [
+            Point(
+                each.labels,
+                each.macro_f1,
+                f"{each.version}: macro-F1 {each.macro_f1:.3f} with {each.labels:,} labels",
+                each.is_champion,
+            )
+            for each in project.versions
+            if each.labels is not None and each.macro_f1 is not None
+        ]
+        points.sort(key=lambda point: point.x)
+        title = "Macro-F1 on validation rows by the number of labels"
         return {
             "project": project,
-            "chart": _chart(project.versions).svg(),
+            "chart": Chart(title, "labels", "macro-F1", points).svg(),
             "versions": [*reversed(project.versions)][:VERSIONS_SHOWN],
             "log": project.log[:LOG_SHOWN],
             "first_served": next((each for each in project.log if each.version == project.serving), None),
         }
-
-
-def _chart(versions: Sequence[VersionPoint]) -> Chart:
-    points = [
-        Point(
-            each.labels,
-            each.macro_f1,
-            f"{each.version}: macro-F1 {each.macro_f1:.3f} with {each.labels:,} labels",
-            each.is_champion,
-        )
-        for each in versions
-        if each.labels is not None and each.macro_f1 is not None
-    ]
-    points.sort(key=lambda point: point.x)
-    return Chart("Macro-F1 on validation rows by the number of labels", "labels", "macro-F1", points)

@@ -1,4 +1,4 @@
-"""What labels have bought so far: versions, with the labels that each was trained on and what it scored."""
+"""The worth of labels so far: versions, with the labels that each was trained on and what it scored."""
 
 from functools import lru_cache
 from pathlib import Path

@@ -55,9 +55,8 @@ def _addresses(folder: Path) -> Addresses:
         project="http://localhost:8080/projects/1/data",
         email="admin@example.com",
         password="studio-secret",
-        status_page="http://localhost:9090",
-        backend_user="labelloop",
-        backend_password="backend-secret",
+        admin_page="http://localhost:9090",
+        sign_in_link="http://localhost:9090/link/secret-token",
         mlflow_url=f"sqlite:///{folder}/mlflow.db",
         folder=folder,
     )
