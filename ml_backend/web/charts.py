@@ -12,9 +12,11 @@ from markupsafe import Markup
 
 __all__ = ["Chart", "Point"]
 
-WIDTH, HEIGHT = 640, 240
+WIDTH, HEIGHT = 880, 260
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 40
-MOST_TICKS = 5
+MOST_TICKS = 6
+MOST_DOTS = 40
+"""With more points, only those that stand out are dots: the others would hide the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,9 @@ class Chart:
         parts.append(_text(LEFT, TOP - 2, self.y_title, "start"))
         line = "L".join(f"{across.at(point.x):.1f} {up.at(point.y):.1f}" for point in self.points)
         parts.append(Markup('<path class="line" d="M{}"/>').format(line))
-        for point in self.points:
-            if point.words:
+        is_sparse = len(self.points) <= MOST_DOTS
+        for point in sorted(self.points, key=lambda point: point.is_marked):
+            if point.words and (is_sparse or point.is_marked):
                 kind = "point marked" if point.is_marked else "point"
                 parts.append(
                     Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="{}"><title>{}</title></circle>').format(
@@ -103,7 +106,7 @@ class _Scale:
         """Return round numbers within the scale."""
         rough = (self.high - self.low) / MOST_TICKS
         power = 10 ** floor(log10(rough))
-        step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+        step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)
         first = -(-self.low // step)
         return [(first + i) * step for i in range(MOST_TICKS + 1) if (first + i) * step <= self.high]
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -73,4 +74,9 @@ class GateRepository(Repository):
 
 
 def _decision(values: object) -> GateDecision:
-    return TypeAdapter(GateDecision).validate_python(values)
+    return _reader().validate_python(values)
+
+
+@cache
+def _reader() -> TypeAdapter[GateDecision]:
+    return TypeAdapter(GateDecision)  # takes longer than reading with it

@@ -157,7 +157,7 @@ class CancelJob(Endpoint):
     method = "POST"
     role = Role.ANALYST
     subject = "job {job_id}"
-    words = "Cancel"
+    words = "Cancel job"
     loss = "Job {job_id} stops. What it has worked out so far is not used, and a cancelled job cannot be resumed."
 
     def answer(self, call: Call, asked: NoFields) -> JobView:

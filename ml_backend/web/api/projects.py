@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from flask import url_for
 from pydantic import BaseModel, ConfigDict, Field
@@ -45,6 +45,14 @@ class ProjectList(BaseModel):
 
     projects: list[ProjectSummary]
     alarms: list[str]
+
+
+class ProjectFilter(BaseModel, extra="forbid"):
+    """Which projects, and in which order."""
+
+    q: str = Field("", max_length=200, description="Part of the title.")
+    order: Literal["title", "serving", "new_labels"] = "title"
+    down: bool = False
 
 
 class VersionPoint(BaseModel):
@@ -158,12 +166,15 @@ class SomeProjects(Endpoint):
     name = "projects"
     path = "/projects"
 
-    def answer(self, call: Call, asked: NoFields) -> ProjectList:
-        del asked
+    def answer(self, call: Call, asked: ProjectFilter) -> ProjectList:
         rows = [
             ProjectSummary(**each | {"running": [JobView.of(job) for job in each["running"]]})
-            for each in project_summaries(call.services)
+            for each in project_summaries(call.services, asked.q)
         ]
+        if asked.order != "title":
+            rows.sort(key=lambda row: getattr(row, asked.order), reverse=asked.down)
+        elif asked.down:
+            rows.reverse()
         return ProjectList(projects=rows, alarms=list(call.services.alarms.sentences()))
 
 

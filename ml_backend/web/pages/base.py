@@ -26,6 +26,7 @@ class Page(ABC):
         role: the least role that may look at it.
         heading: in the navigation; empty for pages that others lead to.
         place: in the navigation, from left to right.
+        below: name of the page in the navigation that leads to this one.
     """
 
     name: ClassVar[str]
@@ -33,6 +34,7 @@ class Page(ABC):
     role: ClassVar[Role] = Role.VIEWER
     heading: ClassVar[str] = ""
     place: ClassVar[int] = 0
+    below: ClassVar[str] = ""
 
     @staticmethod
     def all() -> Mapping[str, type["Page"]]:
@@ -56,6 +58,6 @@ def pages_blueprint(services: Services, access: Access) -> Blueprint:
 def _view(services: Services, page: Page) -> Any:
     def view(**ids: Any) -> ResponseReturnValue:
         content = page.content(Call(services, current_user, ids))
-        return render_template(f"{page.name}.html", **content)
+        return render_template(f"{page.name}.html", page_shown=page.below or page.name, **content)
 
     return view

@@ -16,6 +16,7 @@ class ConnectionPage(Page):
     """Every link of the chain, each with what is wrong with it and what to do."""
 
     name = "connection"
+    below = "overview"
     path = CheckConnection.path
     role = Role.ANALYST
 

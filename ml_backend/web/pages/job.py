@@ -26,6 +26,7 @@ class JobPage(Page):
     """A job: how far it is, what it has learned, what it says."""
 
     name = "job"
+    below = "jobs"
     path = OneJob.path
 
     def content(self, call: Call) -> Mapping[str, Any]:

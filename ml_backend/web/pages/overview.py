@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..api.base import NoFields
 from ..api.projects import SomeProjects
 from ..call import Call
 from .base import Page
@@ -20,4 +19,5 @@ class Overview(Page):
     place = 1
 
     def content(self, call: Call) -> Mapping[str, Any]:
-        return {"found": SomeProjects().answer(call, NoFields())}
+        asked = SomeProjects.read()
+        return {"asked": asked, "found": SomeProjects().answer(call, asked)}

@@ -18,6 +18,7 @@ class ProjectPage(Page):
     """A project: what serves and how it got there, what waits for people, what labels have bought."""
 
     name = "project"
+    below = "overview"
     path = OneProject.path
 
     def content(self, call: Call) -> Mapping[str, Any]:

@@ -16,8 +16,8 @@ __all__ = ["project_summaries", "waiting_for_people"]
 UNRESOLVED = "unresolved"
 
 
-def project_summaries(services: Services) -> list[dict[str, Any]]:
-    """Return all projects, by title.
+def project_summaries(services: Services, part: str = "") -> list[dict[str, Any]]:
+    """Return the projects with this part in their titles, by title.
 
     Returns:
         Objects with `id`, `title`, `serving`, `new_labels`, `retrain_after`, `alarms` (sentences that something has
@@ -27,6 +27,8 @@ def project_summaries(services: Services) -> list[dict[str, Any]]:
     running = database.jobs.page(state=JobState.RUNNING, limit=1000)
     summaries = []
     for project in database.projects.all():
+        if part.casefold() not in project.title.casefold():
+            continue
         serving = announced_version(services, project)
         summaries.append(
             {

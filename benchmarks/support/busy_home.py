@@ -1,0 +1,202 @@
+"""A home folder of a backend that has been used for long: projects, events, versions, jobs, and an audit log."""
+
+import dataclasses
+import json
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ml_backend.domain.access import AuditEntry, Role, User
+from ml_backend.domain.event import AnnotationEvent, EventAction
+from ml_backend.domain.example import PrelabelOutcome, SelectedBy
+from ml_backend.domain.flag import Flag
+from ml_backend.domain.job import JobState
+from ml_backend.domain.model import GateDecision, Method, ModelVersion, PromotionState
+from ml_backend.domain.project import Project
+from ml_backend.domain.quality import IssueKind
+from ml_backend.domain.selection import SelectedTask
+from ml_backend.domain.snapshot import SnapshotManifest, SplitFractions
+from ml_backend.jobs.launcher import job_folder, log_path
+from ml_backend.jobs.loss_file import LossFile
+from ml_backend.snapshots.store import SnapshotFolder, _manifest_to_json, _snapshot_id
+from ml_backend.storage.database import open_database
+from ml_backend.tasks import template_path
+from ml_backend.workflows.connecting.projects import slug_of
+
+__all__ = ["Amounts", "BusyHome"]
+
+TITLES = ("Support tickets", "Invoices", "Bank messages", "Product reviews", "Bug reports")
+LABELS = ("Billing", "Shipping", "Returns")
+KINDS = ("train", "audit", "prelabel", "select", "promote")
+TRIGGERS = ("policy", "label-studio", "page", "training")
+OUTCOMES = [PrelabelOutcome.ACCEPTED] * 6 + [PrelabelOutcome.CHANGED] * 2 + [PrelabelOutcome.NONE] * 2
+BEGINNING = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much there is, in all projects together; most of it belongs to the first one."""
+
+    projects: int = 20
+    events: int = 10_000
+    tasks: int = 100_000
+    versions: int = 200
+    jobs: int = 500
+    actions: int = 2_000
+
+
+class BusyHome:
+    """Fills a new home folder on SQLite; the clock goes on as things happen."""
+
+    def __init__(self, home: Path, amounts: Amounts, *, seed: int = 1) -> None:
+        home.mkdir(parents=True)
+        self._home, self._amounts, self._draw, self._now = home, amounts, random.Random(seed), BEGINNING
+        self._database = open_database(f"sqlite:///{home / 'labelloop.db'}", lambda: self._now)
+
+    def fill(self) -> User:
+        """Fill it, and return an admin, who has not signed in yet."""
+        config = template_path("classification").read_text(encoding="utf-8")
+        projects = []
+        for number in range(1, self._amounts.projects + 1):
+            title = TITLES[(number - 1) % len(TITLES)] + (f" {number}" if number > len(TITLES) else "")
+            made = {"title": title, "label_config": config, "fingerprint": "0123456789ab"}
+            new = self._database.projects.add(number, slug=slug_of(title), split=SplitFractions(), **made)
+            projects.append(new)
+        first = projects[0]
+        self._add_versions(first)
+        self._add_events(projects)
+        self._add_lists(first)
+        self._add_jobs(projects)
+        for number in range(self._amounts.actions):
+            self._now += timedelta(minutes=7)
+            subject = f"project {number % self._amounts.projects + 1}"
+            self._database.audit_log.add(AuditEntry("anna", "session", "train_project", subject, "10.0.0.7"))
+        admin = self._database.users.add("anna", Role.ADMIN)
+        assert admin is not None
+        self._database.close()
+        return admin
+
+    def _add_versions(self, project: Project) -> None:
+        database, key = self._database, project.ref.key
+        serving = ModelVersion.cold_start_name(key, project.label_config_fingerprint)
+        for number in range(1, self._amounts.versions + 1):
+            self._now += timedelta(hours=9)
+            labels = 60 + 45 * number
+            score = 0.88 - 0.5 / (1 + number / 6) + self._draw.uniform(-0.012, 0.012)
+            snapshot_id = self._write_manifest(project, labels)
+            database.snapshots.add(project.id, snapshot_id, 0)
+            name = ModelVersion.name_of(key, number)
+            version = ModelVersion(
+                name=name,
+                number=number,
+                project_key=key,
+                method=Method.LORA if number % 3 else Method.REGRESSION,
+                snapshot_id=snapshot_id,
+                path=Path("versions") / name,
+                run_id=f"run{number}",
+                label_config_fingerprint=project.label_config_fingerprint,
+                created_at=self._now,
+                metrics={"macro_f1": score, "score": score, "accuracy": score + 0.01, "rows": float(labels // 10)},
+            )
+            database.versions.add([version])
+            is_better, rows, before = number % 4 == 1, labels // 10, score - 0.02
+            verdict = "is at least +0.004 with 97.1% confidence: it is promoted" if is_better else "is too small"
+            reason = (
+                f"{name} has macro-F1 {score:.3f}, {serving} {before:.3f} on {rows} test rows; the difference of +0.020 "
+                + verdict
+            )
+            decision = GateDecision(
+                is_better, False, reason, rows, serving, name, before, score, 0.02, 0.004, 0.971, 0.0, 0.012
+            )
+            database.gates.add(key, snapshot_id, decision)
+            if is_better:
+                about = {"previous": serving, "reason": reason, "is_forced": False, "actor": "policy"}
+                begun = database.promotions.begin(project.id, name, **about)
+                database.promotions.advance(database.promotions.commit(begun, key), PromotionState.DONE)
+                serving = name
+
+    def _write_manifest(self, project: Project, labels: int) -> str:
+        """Write a snapshot's manifest alone, which is all that pages read, and return the snapshot's id."""
+        held_out = labels // 10
+        manifest = SnapshotManifest(
+            id="",
+            project=project.ref,
+            label_config=project.label_config,
+            label_config_fingerprint=project.label_config_fingerprint,
+            review_rule="submitted",
+            split=project.split,
+            seed=1,
+            counts={"train": labels - 2 * held_out, "validation": held_out, "test": held_out, "unresolved": 12},
+            label_counts={},
+            dropped={},
+            files={},
+        )
+        manifest = dataclasses.replace(manifest, id=_snapshot_id(manifest))
+        folder = self._home / "snapshots" / project.ref.key / manifest.id
+        folder.mkdir(parents=True)
+        (folder / SnapshotFolder.MANIFEST).write_text(json.dumps(_manifest_to_json(manifest)), encoding="utf-8")
+        return manifest.id
+
+    def _add_events(self, projects: list[Project]) -> None:
+        database, first = self._database, projects[0]
+        events = []
+        for number in range(1, self._amounts.events + 1):
+            project = first if number % 2 else projects[number % len(projects)]
+            said = {"prelabel": self._draw.choice(OUTCOMES), "changed_at": f"2026-04-01T{number:010}"}
+            events.append(AnnotationEvent(project.id, EventAction.CREATED, number, number, "expert", **said))
+        database.events.add(events)
+        newest = database.snapshots.last(first.id)
+        assert newest is not None
+        database.snapshots.add(first.id, newest.id, database.events.last_id(first.id) - 60)
+        database.fits.put(first.id, "v", {task: self._draw.random() for task in range(1, self._amounts.tasks + 1)})
+
+    def _add_lists(self, project: Project) -> None:
+        tasks = [
+            SelectedTask(20_000 + number, "margin_diverse", "close call", 1 - number / 400, SelectedBy.ACTIVE)
+            for number in range(300)
+        ]
+        self._database.selections.put(project.id, tasks)
+        for number in range(120):
+            given, suggested = self._draw.sample(LABELS, 2)
+            flag = Flag(
+                project_id=project.id,
+                task_id=30_000 + number,
+                kind=IssueKind.LABEL_ERROR,
+                given=given,
+                suggested=suggested,
+                quality=self._draw.random() / 4,
+                is_held_out=False,
+                is_decoy=False,
+                snapshot_id="0123456789abcdef",
+                probabilities_from="folds",
+                labeled_at="",
+                flagged_at=BEGINNING,
+            )
+            self._database.flags.put(flag)
+
+    def _add_jobs(self, projects: list[Project]) -> None:
+        jobs, count = self._database.jobs, self._amounts.jobs
+        for number in range(1, count + 1):
+            project = projects[0] if number % 3 else projects[number % len(projects)]
+            trigger, kind = self._draw.choice(TRIGGERS), "train" if number == count - 1 else KINDS[number % len(KINDS)]
+            params = {"trigger": trigger, "actor": "anna" if trigger == "page" else ""}
+            own = {"dedupe_key": str(number), "lane": str(number), "claim": True}
+            job, _ = jobs.request(kind, project.id, params, **own)
+            self._now += timedelta(seconds=self._draw.randint(20, 400))
+            if number == count - 1:
+                jobs.progress(job, 0.62, "training", "category: epoch 3 of 5, about 80 s left")
+            elif number % 17 == 0:
+                jobs.finish(job, JobState.FAILED, error="Label Studio at http://localhost:8080 does not answer")
+            else:
+                jobs.progress(job, 1.0, "done", "brought 69 of 69 tasks up to date")
+                jobs.finish(job, JobState.SUCCEEDED)
+            if kind == "train":
+                losses = LossFile(job_folder(self._home, job.id))
+                for step in range(300):
+                    losses.add(0.62 * step / 300, 2.1 / (1 + step / 40) + self._draw.uniform(0, 0.12))
+            log = log_path(self._home, job.id)
+            log.parent.mkdir(parents=True, exist_ok=True)
+            at = f"{self._now:%Y-%m-%d %H:%M}"
+            lines = (f"{at}:{n % 60:02} INFO ml_backend.learning: step {n} of 320" for n in range(1, 201))
+            log.write_text("\n".join(lines) + "\n")
