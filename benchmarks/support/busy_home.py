@@ -103,8 +103,8 @@ class BusyHome:
             is_better, rows, before = number % 4 == 1, labels // 10, score - 0.02
             verdict = "is at least +0.004 with 97.1% confidence: it is promoted" if is_better else "is too small"
             reason = (
-                f"{name} has macro-F1 {score:.3f}, {serving} {before:.3f} on {rows} test rows; the difference of +0.020 "
-                + verdict
+                f"{name} has macro-F1 {score:.3f}, {serving} {before:.3f} on {rows} test rows; the difference of "
+                f"+0.020 {verdict}"
             )
             decision = GateDecision(
                 is_better, False, reason, rows, serving, name, before, score, 0.02, 0.004, 0.971, 0.0, 0.012

@@ -163,7 +163,7 @@ def own_path(target: str | None) -> str:
 def wants_html() -> bool:
     """Return whether the request comes from a browser that shows a page."""
     is_page = not request.path.startswith("/api/") and request.accept_mimetypes.accept_html
-    return is_page or request.mimetype == FORM
+    return is_page or (request.method == "POST" and request.mimetype == FORM)
 
 
 def _a(role: Role) -> str:

@@ -68,7 +68,6 @@ class ProjectStatus:
         champion = services.versions.champion(project.ref.key)
         is_by_sources = champion is not None and champion.learned_from is LearnedFrom.SOURCES
         certificate = next((each for each in tries if each.is_certified), None)
-        unfit = {each.task_id for each in database.fits.unfit(project.id)}
         return cls(
             project=project,
             serving=serving,
@@ -84,7 +83,6 @@ class ProjectStatus:
             certificate=certificate,
             accepted=database.acceptances.count(certificate.id) if certificate else 0,
             looked_at=database.fits.count(project.id),
-            unfit=len(unfit - database.events.labeled(project.id, unfit)),
-            learned_from=LearnedFrom.SOURCES if is_by_sources else "",
+            unfit=database.fits.unlabeled_count(project.id),
             config_changes=changes_since_training(services, project),
         )

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Index,
     Integer,
     RowMapping,
+    Select,
     Table,
     UniqueConstraint,
     and_,
@@ -31,7 +32,7 @@ from ...domain.event import AnnotationEvent, EventAction
 from ...domain.example import PrelabelOutcome, SelectedBy
 from .base import Repository, String, StudioId, UtcDateTime, metadata
 
-__all__ = ["EventRepository"]
+__all__ = ["EventRepository", "labeled_tasks"]
 
 events = Table(
     "annotation_events",
@@ -263,6 +264,12 @@ def _outcome(condition: ColumnElement[bool]) -> ColumnElement[int | None]:
     tells = and_(condition, events.c.prelabel != PrelabelOutcome.NONE)
     answer = func.max(case((tells, number * len(OUTCOMES) + place)))
     return case((last % 2 == 1, func.coalesce(answer, OUTCOMES.index(PrelabelOutcome.NONE)) % len(OUTCOMES)))
+
+
+def labeled_tasks(project_id: int) -> Select[tuple[int]]:
+    """Return the query for all tasks that have got an annotation that was not skipped, by events."""
+    is_label = (*_new_labels(project_id, 0), events.c.is_confirmed.is_not(False), events.c.task_id.is_not(None))
+    return select(events.c.task_id).where(*is_label)
 
 
 def _new_labels(project_id: int, after_id: int) -> tuple[ColumnElement[bool], ...]:

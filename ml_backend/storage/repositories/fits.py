@@ -6,6 +6,7 @@ from sqlalchemy import Column, Float, Index, Table, func, select
 
 from ...domain.fit import UNFIT_SHARE, FirstFit, TaskFit
 from .base import Repository, String, StudioId, UtcDateTime, metadata
+from .events import labeled_tasks
 
 __all__ = ["FitRepository"]
 
@@ -51,6 +52,15 @@ class FitRepository(Repository):
             .order_by(columns.fit, columns.task_id)
         )
         return [TaskFit(row["task_id"], row["version"], row["fit"]) for row in self._rows(statement)]
+
+    def unlabeled_count(self, project_id: int) -> int:
+        """Return how many of the tasks of `unfit` nobody has labeled, by events."""
+        statement = select(func.count()).where(
+            fits.c.project_id == project_id,
+            fits.c.fit <= UNFIT_SHARE,
+            fits.c.task_id.not_in(labeled_tasks(project_id)),
+        )
+        return self._value(statement) or 0
 
     def count(self, project_id: int) -> int:
         """Return how many tasks were compared, ever."""

@@ -7,6 +7,7 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Index,
     Integer,
@@ -107,7 +108,8 @@ class VersionRepository(Repository):
 
     def served(self, project_key: str) -> list[ModelVersion]:
         """Return the champion and the versions before it, without those rolled back: after v1, v2, back to v1: v1."""
-        places = [(place, version) for version, place in self._of(project_key) if place is not None]
+        served = self._of(project_key, model_versions.c.served_as.is_not(None))
+        places = [(place, version) for version, place in served if place is not None]
         return [version for _, version in sorted(places, key=lambda each: each[0], reverse=True)]
 
     def champions(self) -> Mapping[str, str]:
@@ -156,13 +158,12 @@ class VersionRepository(Repository):
     def _add(self, connection: Connection, rows: list[dict[str, object]]) -> None:
         connection.execute(self._insert(model_versions).on_conflict_do_nothing(), rows)
 
-    def _of(self, project_key: str) -> list[tuple[ModelVersion, int | None]]:
+    def _of(self, project_key: str, *wanted: ColumnElement[bool]) -> list[tuple[ModelVersion, int | None]]:
         """Return the versions of a project, newest first, each with its place in the order in which they served."""
-        table = model_versions
-        statement = select(table).where(table.c.project_key == project_key).order_by(table.c.number.desc())
-        rows = self._rows(statement)
-        last = max((row["served_as"] or 0 for row in rows), default=0)
-        newest = rows[0]["number"] if rows else 0
+        table, of_project = model_versions, model_versions.c.project_key == project_key
+        ends = select(func.max(table.c.number).label("newest"), func.max(table.c.served_as).label("last"))
+        newest, last = next((row["newest"], row["last"] or 0) for row in self._rows(ends.where(of_project)))
+        rows = self._rows(select(table).where(of_project, *wanted).order_by(table.c.number.desc()))
         return [
             (_version(row, is_champion=place == last, is_challenger=row["number"] == newest), place)
             for row in rows

@@ -27,9 +27,9 @@ WRITES: list[tuple[str, Any]] = [
     ("/webhook", recorded("webhook_annotation_created")),
     ("/webhook", START),
     ("/setup", SETUP | {"project": "77.1"}),
-    ("/projects/1/train", {}),
-    ("/jobs/1/cancel", {}),
-    ("/jobs/1/resume", {}),
+    ("/api/projects/1/train", {}),
+    ("/api/jobs/1/cancel", {}),
+    ("/api/jobs/1/resume", {}),
 ]
 
 
@@ -65,7 +65,7 @@ def being_locked(services: Services) -> AbstractContextManager[None]:
 def test_what_cannot_be_written_now_is_asked_for_again_later(
     services: Services, client: FlaskClient, fault: Any, path: str, body: Any
 ) -> None:
-    if path == "/jobs/1/resume":
+    if path == "/api/jobs/1/resume":
         services.database.jobs.cancel(1)
         driver_of(services.database).execute("UPDATE jobs SET state = 'failed'")
 

@@ -70,6 +70,6 @@ def test_whatever_stands_in_a_body_is_stored_or_refused(client: FlaskClient) -> 
 
 @pytest.mark.parametrize("number", [1, 2**31 - 1, 2**31, 2**63 - 1, 2**63, 10**30])
 def test_what_has_no_such_id_is_not_found(client: FlaskClient, number: int) -> None:
-    paths = [f"/projects/{number}/train", f"/jobs/{number}/cancel", f"/jobs/{number}/resume"]
+    paths = [f"/api/projects/{number}/train", f"/api/jobs/{number}/cancel", f"/api/jobs/{number}/resume"]
 
     assert [client.post(path, json={}).status_code for path in paths] == [404, 404, 404]

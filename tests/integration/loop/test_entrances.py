@@ -102,7 +102,7 @@ def test_a_head_has_to_come_in_time(backend: Backend) -> None:
         (403, "/predict", JSON | {"Authorization": basic_auth("webhook", "webhook-secret-1")}),
         (415, "/setup", {"Content-Type": "text/plain"} | RIGHT),
         (413, "/setup", JSON | RIGHT),
-        (413, "/jobs/1/cancel", JSON | RIGHT),
+        (413, "/api/jobs/1/cancel", JSON | RIGHT),
     ],
 )
 def test_who_is_refused_before_the_body_is_read_gets_the_answer(

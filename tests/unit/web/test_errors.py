@@ -8,7 +8,8 @@ from flask.testing import FlaskClient
 
 from ml_backend import errors
 from ml_backend.web.app import create_app
-from tests.services import build_test_services
+from ml_backend.workflows.connecting.webhook import basic_auth
+from tests.services import build_test_services, with_settings
 
 
 class Boom:
@@ -27,9 +28,11 @@ def boom() -> Boom:
 
 @pytest.fixture
 def client(tmp_path: Path, boom: Boom) -> FlaskClient:
-    app = create_app(build_test_services(tmp_path))
+    app = create_app(with_settings(build_test_services(tmp_path), password="secret-1", webhook_password="secret-2"))
     app.add_url_rule("/boom", "boom", boom)
-    return app.test_client()
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = basic_auth("labelloop", "secret-1")
+    return client
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,47 @@
+"""Users of the admin's page in tests: clients that are signed in, and their tokens against forged requests."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from ml_backend.domain.access import Role
+from ml_backend.workflows.accounts import Accounts
+from ml_backend.workflows.services import Services
+
+__all__ = ["HTML", "PASSWORD", "press", "sign_in", "signed_in", "token_in"]
+
+HTML = {"Accept": "text/html,*/*;q=0.8"}
+PASSWORD = "correct horse battery"
+TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
+
+
+def signed_in(app: Flask, services: Services, role: Role = Role.ADMIN) -> FlaskClient:
+    """A client with the session of a new user of this role, whose name is the role's."""
+    accounts = Accounts(services)
+    accounts.set_password(accounts.add(role.value, role), PASSWORD)
+    client = app.test_client()
+    assert sign_in(client, role.value).status_code == 303
+    return client
+
+
+def sign_in(client: FlaskClient, name: str, password: str = PASSWORD, **fields: str) -> TestResponse:
+    """The answer to the form that asks for name and password."""
+    token = token_in(client.get("/login", headers=HTML))
+    return client.post("/login", data={"name": name, "password": password, "csrf_token": token, **fields}, headers=HTML)
+
+
+def press(client: FlaskClient, path: str, page: str = "/", **fields: Any) -> TestResponse:
+    """The answer to a form that stands on a page."""
+    form: Mapping[str, Any] = {"csrf_token": token_in(client.get(page, headers=HTML)), **fields}
+    return client.post(path, data=form, headers=HTML)
+
+
+def token_in(page: TestResponse) -> str:
+    """The token in a page's first form."""
+    found = TOKEN.search(page.get_data(as_text=True))
+    assert found is not None, page.status
+    return found.group(1)
