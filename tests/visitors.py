@@ -9,14 +9,25 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from ml_backend.domain.access import Role
+from ml_backend.web.app import create_app
 from ml_backend.workflows.accounts import Accounts
+from ml_backend.workflows.connecting.webhook import basic_auth
 from ml_backend.workflows.services import Services
+from tests.services import with_settings
 
-__all__ = ["HTML", "PASSWORD", "press", "sign_in", "signed_in", "token_in"]
+__all__ = ["HTML", "PASSWORD", "as_backend", "press", "sign_in", "signed_in", "token_in"]
 
 HTML = {"Accept": "text/html,*/*;q=0.8"}
 PASSWORD = "correct horse battery"
 TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
+
+
+def as_backend(services: Services) -> FlaskClient:
+    """A client with the backend's credentials, as Label Studio and scripts have them."""
+    guarded = with_settings(services, password="secret-of-backend", webhook_password="secret-of-webhook")
+    client = create_app(guarded).test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = basic_auth("labelloop", "secret-of-backend")
+    return client
 
 
 def signed_in(app: Flask, services: Services, role: Role = Role.ADMIN) -> FlaskClient:

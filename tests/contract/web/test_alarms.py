@@ -17,6 +17,7 @@ from tests.fakes import FakeRegistry
 from tests.recordings import recorded
 from tests.running import until
 from tests.services import add_project, add_version, build_test_services, with_settings
+from tests.visitors import HTML, as_backend
 
 SENTENCE = "tickets-1-v1 <serves> from memory"
 
@@ -33,7 +34,7 @@ def services(tmp_path: Path, mlflow: FakeRegistry) -> Services:
 
 @pytest.fixture
 def client(services: Services) -> FlaskClient:
-    return create_app(services).test_client()
+    return as_backend(services)
 
 
 @pytest.mark.parametrize("kind", list(AlarmKind))
@@ -41,7 +42,7 @@ def test_an_alarm_is_told_wherever_somebody_looks(services: Services, client: Fl
     services.alarms.begin(kind, "x", SENTENCE)
 
     health = client.get("/health")
-    page = client.get("/").get_data(as_text=True)
+    page = client.get("/", headers=HTML).get_data(as_text=True)
     metrics = client.get("/metrics").get_data(as_text=True)
 
     assert (health.status_code, health.get_json()) == (

@@ -18,6 +18,7 @@ from tests.fakes import FakeClock
 from tests.postgres import StoppablePostgres
 from tests.recordings import recorded
 from tests.services import CONFIG, add_project, add_version, build_test_services
+from tests.visitors import as_backend
 
 START = {"action": "START_TRAINING", "project": {"id": 1, "title": "Tickets", "label_config": CONFIG}}
 SETUP = {"project": "1.1", "schema": CONFIG, "hostname": "http://localhost:8080"}
@@ -46,7 +47,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 @pytest.fixture
 def client(services: Services) -> FlaskClient:
-    return create_app(services).test_client()
+    return as_backend(services)
 
 
 @contextmanager

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from ml_backend.web.app import create_app
 from tests.databases import empty_tables
 from tests.recordings import recorded, recorded_names
 from tests.services import build_test_services
+from tests.visitors import as_backend
 
 HOSTILE: tuple[Any, ...] = (
     *(0, -1, 2**31 - 1, 2**31, 2**63 - 1, 2**63, 10**30, -(2**63), 1.5, 1e308, 1e30, True, None),
@@ -31,7 +31,7 @@ def client(tmp_path: Path, database_url: str, caplog: pytest.LogCaptureFixture) 
     caplog.set_level(logging.CRITICAL, logger="ml_backend")
     services = build_test_services(tmp_path, database_url=database_url)
     empty_tables(services.database.engine)
-    yield create_app(services).test_client()
+    yield as_backend(services)
     services.database.close()
 
 

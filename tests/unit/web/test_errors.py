@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from ml_backend import errors
 from ml_backend.web.app import create_app
+from ml_backend.web.shell import POLICY
 from ml_backend.workflows.connecting.webhook import basic_auth
 from tests.services import build_test_services, with_settings
 
@@ -29,7 +30,7 @@ def boom() -> Boom:
 @pytest.fixture
 def client(tmp_path: Path, boom: Boom) -> FlaskClient:
     app = create_app(with_settings(build_test_services(tmp_path), password="secret-1", webhook_password="secret-2"))
-    app.add_url_rule("/boom", "boom", boom)
+    app.add_url_rule("/boom", "boom", lambda: boom())
     client = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = basic_auth("labelloop", "secret-1")
     return client
@@ -129,6 +130,6 @@ def test_failed_requests_are_counted_by_their_error(client: FlaskClient, boom: B
 def test_every_answer_is_hardened(client: FlaskClient) -> None:
     for path in ("/", "/health", "/nothing"):
         headers = client.get(path).headers
-        assert headers["Content-Security-Policy"] == "default-src 'self'; frame-ancestors 'none'"
+        assert headers["Content-Security-Policy"] == POLICY
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Referrer-Policy"] == "same-origin"

@@ -16,6 +16,7 @@ from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.fakes import FakePredictor
 from tests.services import CONFIG, add_project, add_version, build_test_services, texts_in
+from tests.visitors import as_backend
 
 TRAIN, (HELD_OUT,) = texts_in(Split.TRAIN, 2), texts_in(Split.TEST, 1)
 SETUP = {"project": "1.1795198252", "schema": CONFIG, "hostname": "http://localhost:8080", "access_token": "TOKEN-1"}
@@ -147,9 +148,10 @@ def test_the_largest_id_is_a_project_like_any_other(services: Services, client: 
     assert [project.id for project in services.database.projects.all()] == [2**63 - 1]
 
 
-def test_what_has_no_such_id_is_not_found(client: FlaskClient) -> None:
+def test_what_has_no_such_id_is_not_found(services: Services) -> None:
+    client = as_backend(services)
     for number in ("0", "-1", str(2**63 - 1), str(2**63), str(10**30), "1" * 5000, "\0", "1\ud800", "٣"):
-        for path in ("/projects/{}/train", "/jobs/{}/cancel", "/jobs/{}/resume"):
+        for path in ("/api/projects/{}/train", "/api/jobs/{}/cancel", "/api/jobs/{}/resume"):
             response = client.post(quote(path.format(number), errors="surrogatepass"), json={})
 
             assert response.status_code == 404, (path, number)
@@ -162,7 +164,7 @@ def test_titles_and_texts_hold_any_characters(services: Services, client: FlaskC
     event = {"action": "PROJECT_UPDATED", "project": {"id": 1, "title": typed, "label_config": CONFIG}}
 
     assert client.post("/webhook", json=event).status_code == 200
-    assert client.get("/").status_code == 200
+    assert as_backend(services).get("/").status_code == 200
     assert len(predict(client, {"text": TRAIN[0] + typed})["results"]) == 1
 
 
