@@ -47,7 +47,7 @@ def sign_in(client: FlaskClient, name: str, password: str = PASSWORD, **fields: 
 
 def press(client: FlaskClient, path: str, page: str = "/", **fields: Any) -> TestResponse:
     """The answer to a form that stands on a page."""
-    form: Mapping[str, Any] = {"csrf_token": token_in(client.get(page, headers=HTML)), **fields}
+    form: Mapping[str, Any] = {"csrf_token": token_in(client.get(page, headers=HTML)), "next": page, **fields}
     return client.post(path, data=form, headers=HTML)
 
 

@@ -61,7 +61,7 @@ class BackendProcess:
 
     @property
     def url(self) -> str:
-        """URL of the backend and its status page."""
+        """URL of the backend and the admin's page."""
         return self.settings.backend.url
 
     def check(self) -> None:

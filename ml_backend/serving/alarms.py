@@ -1,4 +1,4 @@
-"""Alarms: current problems of this process that need an operator, shown by `/health`, the status page and metrics."""
+"""Alarms: current problems of this process that need an operator, shown by `/health`, the admin's page and metrics."""
 
 import logging
 import threading

@@ -1,1 +1,1 @@
-"""The HTTP side: Label Studio's contract, the status page, metrics."""
+"""The HTTP side: Label Studio's contract, the admin's page and its API, metrics."""

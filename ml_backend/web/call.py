@@ -13,6 +13,9 @@ from .access import Visitor
 
 __all__ = ["Call", "fields_of"]
 
+FOR_THE_FORM = ("csrf_token", "next")
+"""Fields of every form that the endpoint itself does not read."""
+
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -41,7 +44,7 @@ def fields_of(model: type[ModelT]) -> ModelT:
     elif request.mimetype == "application/json":
         values = request.get_json(silent=True)
     else:
-        values = {name: text for name, text in request.form.items() if text and name != "csrf_token"}
+        values = {name: text for name, text in request.form.items() if text and name not in FOR_THE_FORM}
     try:
         return model.model_validate({} if values is None and not request.get_data() else values)
     except ValidationError as error:

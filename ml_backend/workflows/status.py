@@ -1,4 +1,4 @@
-"""Collect what the status page shows of each project."""
+"""Collect what the page of a project shows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ PROMOTIONS_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class ProjectStatus:
-    """The state of a project as the status page shows it.
+    """The state of a project as its page shows it.
 
     Attributes:
         serving: version that answers now.

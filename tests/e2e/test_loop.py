@@ -15,6 +15,7 @@ from ml_backend.domain.example import PrelabelOutcome, SelectedBy
 from ml_backend.domain.job import Job
 from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.local import LocalStudio
+from ml_backend.workflows.accounts import Accounts
 from tests.browser import keep, logged_in, new_context
 from tests.e2e.loops import Loop, config_of, connected_loop, submit
 from tests.studio import choice
@@ -62,7 +63,7 @@ def test_a_model_trained_from_label_studio_prelabels_the_next_ticket(
     job = _wait_for_training(loop)
     version = job.result["model_version"]
     assert job.result["is_promoted"] is True
-    _see_the_new_version_on_the_status_page(browser, loop, version)
+    _see_the_new_version_on_the_admins_page(browser, loop, version)
 
     task = _ticket_with_changed_prelabel(annotator, job.result["gate"]["champion"], version)
     _see_the_prelabel_and_submit(page, loop, task)
@@ -99,13 +100,15 @@ def _wait_for_training(loop: Loop) -> Job:
     return loop.backend.finish(loop.services, job)
 
 
-def _see_the_new_version_on_the_status_page(browser: "Browser", loop: Loop, version: str) -> None:
-    settings = loop.backend.settings
-    credentials = {"username": settings.backend.user, "password": settings.backend.password.get_secret_value()}
-    page = new_context(browser, http_credentials=credentials).new_page()
-    page.goto(loop.backend.url)
-    page.get_by_role("definition").get_by_text(version, exact=True).wait_for()
-    keep(page, "4-status-page")
+def _see_the_new_version_on_the_admins_page(browser: "Browser", loop: Loop, version: str) -> None:
+    page = new_context(browser).new_page()
+    page.goto(str(Accounts(loop.services).first_link()))
+    page.get_by_role("button", name="Sign in as admin").click()
+    page.get_by_role("cell", name=version, exact=True).wait_for()
+    page.goto(f"{loop.backend.url}/projects/{loop.project.id}")
+    page.get_by_role("heading", name="What serves").wait_for()
+    page.get_by_text(version, exact=True).first.wait_for()
+    keep(page, "4-admin-page")
 
 
 def _ticket_with_changed_prelabel(annotator: Annotator, cold_start: str, version: str) -> OpenTask:

@@ -151,8 +151,8 @@ def test_places_tell_addresses_credentials_and_how_to_open_mlflow(tmp_path: Path
 
     assert "Label Studio: http://localhost:8080/projects/1/data\n" in text
     assert "log in as admin@example.com with password studio-secret\n" in text
-    assert "backend: http://localhost:9090\n" in text
-    assert "log in as labelloop with password backend-secret\n" in text
+    assert "the loop: http://localhost:9090\n" in text
+    assert "sign in, once, at http://localhost:9090/link/secret-token\n" in text
     assert f"mlflow ui --backend-store-uri 'sqlite:///{folder}/mlflow.db'" in text
 
 

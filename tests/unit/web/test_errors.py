@@ -30,7 +30,7 @@ def boom() -> Boom:
 @pytest.fixture
 def client(tmp_path: Path, boom: Boom) -> FlaskClient:
     app = create_app(with_settings(build_test_services(tmp_path), password="secret-1", webhook_password="secret-2"))
-    app.add_url_rule("/boom", "boom", lambda: boom())
+    app.add_url_rule("/boom", "boom", boom.__call__)
     client = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = basic_auth("labelloop", "secret-1")
     return client

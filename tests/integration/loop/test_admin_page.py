@@ -1,0 +1,143 @@
+"""The admin's page in a browser: signing in, a job from its start to its end, and a backend that fails meanwhile."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from ml_backend.domain.access import Role
+from ml_backend.domain.job import JobState
+from ml_backend.storage.database import Database, open_database
+from ml_backend.tasks import template_path
+from tests.backend_process import Backend, command_result, post, running_backend
+from tests.browser import new_context
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Route
+
+SETUP = {"project": "3.1", "schema": template_path("classification").read_text(), "hostname": "http://localhost:8080"}
+HTML = "text/html"
+FAILURES: dict[str, Callable[["Route"], None]] = {
+    "a proxy's error page": lambda route: route.fulfill(status=502, content_type=HTML, body="<h1>502 Bad Gateway</h1>"),
+    "a page of somebody else": lambda route: route.fulfill(status=200, content_type=HTML, body="<h1>Log in</h1>"),
+    "no answer": lambda route: route.abort(),
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def backend(home: Path) -> Iterator[Backend]:
+    with running_backend(home, "--no-worker") as running:
+        post(f"{running.url}/setup", SETUP)
+        yield running
+
+
+@pytest.fixture
+def database(home: Path, backend: Backend) -> Iterator[Database]:
+    with closing(open_database(f"sqlite:///{home / 'labelloop.db'}", lambda: datetime.now(UTC))) as opened:
+        yield opened
+        for job in opened.jobs.page(limit=100):
+            opened.jobs.cancel(job.id)
+            opened.jobs.finish(job, JobState.CANCELLED)
+
+
+def signed_in(browser: "Browser", home: Path, backend: Backend, name: str, **options: object) -> "BrowserContext":
+    """A browser in which a new analyst has opened a one-time link."""
+    context = new_context(browser, **options)
+    link = command_result(home, "users", "add", name, "--role", Role.ANALYST.value)["link"]
+    page = context.new_page()
+    page.goto(backend.url + urlsplit(link).path)
+    page.get_by_role("button", name=f"Sign in as {name}").click()
+    page.get_by_role("heading", name="Projects").wait_for()
+    page.close()
+    return context
+
+
+def test_a_job_is_started_watched_and_cancelled(
+    browser: "Browser", home: Path, backend: Backend, database: Database
+) -> None:
+    context = signed_in(browser, home, backend, "anna")
+    page, foreign, complaints = context.new_page(), list[str](), list[str]()
+    page.on("request", lambda request: None if request.url.startswith(backend.url) else foreign.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(backend.url)
+    page.get_by_role("link", name="Project 3").click()
+    page.get_by_role("button", name="Start training").click()
+    page.get_by_text("Job 1 is queued").wait_for()
+    assert database.jobs.get(1).params["actor"] == "anna"
+
+    job = database.jobs.claim(1)
+    assert job is not None
+    database.jobs.progress(job, 0.42, "training", "epoch 2 of 5, about 80 s left")
+    page.get_by_text("about 80 s left").wait_for()
+    page.get_by_text("42%").wait_for()
+    page.get_by_role("button", name="Cancel job").click()
+    page.get_by_role("dialog").get_by_text("cannot be resumed").wait_for()
+    page.get_by_role("dialog").get_by_role("button", name="Keep it").click()
+    assert not database.jobs.get(1).cancel_requested
+    page.get_by_role("button", name="Cancel job").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel job").click()
+    page.get_by_text("stopping").wait_for()
+    database.jobs.finish(job, JobState.CANCELLED, error="cancelled while training")
+    page.get_by_text("cancelled while training").wait_for()
+    page.get_by_role("button", name="Cancel job").wait_for(state="detached")
+
+    assert foreign == []
+    assert complaints == []
+
+
+def test_all_of_it_works_without_scripts(browser: "Browser", home: Path, backend: Backend, database: Database) -> None:
+    page = signed_in(browser, home, backend, "bert", java_script_enabled=False).new_page()
+    page.goto(f"{backend.url}/projects/3")
+    page.get_by_role("button", name="Start training").click()
+    page.get_by_text("is queued").wait_for()
+    page.get_by_role("button", name="Cancel job").click()
+    page.get_by_text("cannot be resumed").wait_for()
+    page.get_by_role("button", name="Cancel job").click()
+    page.get_by_text("is cancelled").wait_for()
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    page.get_by_label("State").select_option("cancelled")
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_role("cell", name="cancelled", exact=True).first.wait_for()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("heading", name="Sign in to labelloop").wait_for()
+
+
+def test_a_page_keeps_what_it_shows_and_recovers_by_itself(browser: "Browser", home: Path, backend: Backend) -> None:
+    page = signed_in(browser, home, backend, "cleo").new_page()
+    page.goto(f"{backend.url}/jobs")
+    for fail in FAILURES.values():
+        page.route(f"{backend.url}/jobs", fail)
+        page.get_by_text("The backend does not answer").wait_for()
+        assert page.get_by_role("heading", name="Jobs").count() == 1
+        page.unroute(f"{backend.url}/jobs")
+        page.get_by_text("The backend does not answer").wait_for(state="hidden")
+
+
+def test_a_slow_backend_is_asked_once_at_a_time(browser: "Browser", home: Path, backend: Backend) -> None:
+    page = signed_in(browser, home, backend, "dora").new_page()
+    page.goto(f"{backend.url}/jobs")
+    under_way: list[float] = []
+    most: list[int] = []
+
+    def answer_late(route: "Route") -> None:
+        under_way.append(time.monotonic())
+        most.append(len(under_way))
+        page.wait_for_timeout(2000)
+        under_way.pop()
+        route.continue_()
+
+    page.route(f"{backend.url}/jobs", answer_late)
+    page.wait_for_timeout(8000)
+
+    assert len(most) >= 1
+    assert max(most) == 1
