@@ -125,7 +125,10 @@ class JobContext:
         except DatabaseUnavailable as error:
             log.warning("the progress of job %s was not written: %s", self.job.id, error)
         if LOSS in progress.metrics:
-            self._losses.add(progress.fraction, progress.metrics[LOSS])
+            try:
+                self._losses.add(progress.fraction, progress.metrics[LOSS])
+            except OSError as error:
+                log.warning("a loss of job %s was not kept: %s", self.job.id, error)
 
     def _obey(self, stage: str) -> None:
         if self._reply is not HeartbeatReply.CONTINUE:
