@@ -107,8 +107,15 @@ def fill(database: Database) -> None:
             {"project_id": 7, "version": "a-7-v1", "kind": "texts", "sentence": "é", "since": MOMENT}
             | {"raised_at": MOMENT}
         ],
-        "baselines": [
-            {"id": 2, "project_key": "a-7", "snapshot_id": "s", "figures": {"rows": 7}, "created_at": MOMENT}
+        "users": [
+            {"id": 3, "name": "é", "role": "admin", "password_hash": None, "created_at": MOMENT, "signed_in_at": MOMENT}
+        ],
+        "user_sessions": [{"digest": "d", "user_id": 3, "began_at": MOMENT, "seen_at": MOMENT}],
+        "login_links": [{"digest": "d", "user_id": 3, "expires_at": MOMENT, "used_at": None}],
+        "signing_keys": [{"id": 1, "secret": "s"}],
+        "audit_log": [
+            {"id": 9, "at": MOMENT, "actor": "é", "via": "session", "action": "a", "subject": "job 1"}
+            | {"address": "", "outcome": "done", "detail": "é"}
         ],
         "steps": [{"name": "a", "done_at": MOMENT}],
         "model_versions": [
