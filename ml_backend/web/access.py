@@ -162,7 +162,8 @@ def own_path(target: str | None) -> str:
 
 def wants_html() -> bool:
     """Return whether the request comes from a browser that shows a page."""
-    is_page = not request.path.startswith("/api/") and request.accept_mimetypes.accept_html
+    # Scripts accept anything; browsers ask for pages by name.
+    is_page = not request.path.startswith("/api/") and "text/html" in request.headers.get("Accept", "")
     return is_page or (request.method == "POST" and request.mimetype == FORM)
 
 
