@@ -100,6 +100,7 @@ class Database:
         self.drift_alarms = DriftAlarmRepository(engine, clock)
         self.users = UserRepository(engine, clock)
         self.audit_log = AuditRepository(engine, clock)
+        self.baselines = BaselineRepository(engine, clock)
         self.locks = Locks(engine)
 
     def alone(self) -> AbstractContextManager[None]:

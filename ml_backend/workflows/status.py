@@ -84,5 +84,6 @@ class ProjectStatus:
             accepted=database.acceptances.count(certificate.id) if certificate else 0,
             looked_at=database.fits.count(project.id),
             unfit=database.fits.unlabeled_count(project.id),
+            learned_from=LearnedFrom.SOURCES if is_by_sources else "",
             config_changes=changes_since_training(services, project),
         )

@@ -103,6 +103,7 @@ class ProjectView(BaseModel):
     connected_at: datetime
     split: str = Field(description="Shares of train, validation and test.")
     serving: str
+    learned_from: str = Field(description="What taught the version that serves, where no label of a person has.")
     new_labels: int
     retrain_after: int
     waiting: Waiting
@@ -198,6 +199,7 @@ class OneProject(Endpoint):
             connected_at=project.connected_at,
             split=str(project.split),
             serving=status.serving,
+            learned_from=status.learned_from,
             new_labels=status.new_labels,
             retrain_after=status.retrain_after,
             waiting=Waiting.model_validate({**waiting_for_people(services, project), **fits}),

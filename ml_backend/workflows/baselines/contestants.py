@@ -23,7 +23,7 @@ from ..prompting.examples import NearestExamples, prompt_text
 from ..reporting.frozen_rows import FrozenRows
 from ..services import Services
 from ..sourcing.propose import target_of
-from ..sourcing.read import asked_control
+from ..sourcing.voting import asked_control
 
 __all__ = ["Contest", "Contestant"]
 

@@ -1,44 +1,37 @@
 """The votes of a folder's sources on all texts of a project or of files, labeled or not."""
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...arrays import Bools, Floats, Floats2d, Ints
+from ...arrays import Bools, Floats, Ints
 from ...domain.example import Row, Target, first_rows, parts_of, spans_in
 from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...domain.reasons import Reason, ReasonCounts
 from ...domain.snapshot import Snapshot, Split
 from ...domain.source import AnswerForm, LabelSource, SourceFault
-from ...errors import ConfigurationError, SourceError
+from ...errors import ConfigurationError
 from ...labelstudio.files.flat_file import FlatFile
 from ...labelstudio.files.notes import FileNotes
 from ...labelstudio.plans import plan_of
 from ...measuring.label_model import precisions
 from ...measuring.source_quality import Answers, SourceFigures, judged, measured_sources
 from ...measuring.votes import VotedPart, Votes
-from ...models.decoders.base import decoder_of
 from ...snapshots.store import SnapshotFolder
 from ...sources.kinds.base import AskedControl
-from ...sources.runner import SourceRunner
-from ...tasks import ServedControl, ServingPlan
+from ...tasks import ServingPlan
 from ..exporting.row_source import RowSource, plan_of_file
-from ..features import TextFeatures
 from ..selecting.candidates import Candidates, file_candidates, project_candidates
 from ..services import Services
 from .explained import GivenReasons
-from .prompted import PromptedSources
+from .voting import FolderVotes, asked_control, folder_votes
 
-if TYPE_CHECKING:
-    from ...models.text.torch_encoder import TextEncoder
-
-__all__ = ["AskedFiles", "AskedSnapshot", "JudgedControl", "ReadTexts", "asked_control", "folder_for", "read_texts"]
+__all__ = ["AskedFiles", "AskedSnapshot", "JudgedControl", "ReadTexts", "folder_for", "read_texts"]
 
 
 class AskedFiles(NamedTuple):
@@ -188,17 +181,6 @@ class ReadTexts:
         return ""
 
 
-class _Voted(NamedTuple):
-    """The votes of a folder's sources; see `ReadTexts`."""
-
-    sources: tuple[LabelSource, ...] = ()
-    faults: Sequence[SourceFault] = ()
-    votes: Votes = Votes.of(np.zeros((0, 5), dtype=np.int64))
-    stopped: frozenset[int] = frozenset()
-    notes: Sequence[str] = ()
-    costs: Mapping[str, Mapping[str, Any]] = {}
-
-
 def read_texts(
     services: Services,
     folder: Path | None,
@@ -243,9 +225,9 @@ def read_texts(
     open_texts = texts[len(settled) :]
     splits = [*settled, *(Split.TRAIN if source.splits is None else source.splits.of(text) for text in open_texts)]
     given.settle(services, source.plan, rows, splits)
-    voted = (
-        _Voted() if folder is None else _voted(services, folder, source.plan, rows, texts, splits=splits, report=report)
-    )
+    voted = FolderVotes()
+    if folder is not None:
+        voted = folder_votes(services, folder, source.plan, rows, texts, splits=splits, report=report)
     precision_floor = services.options.sources.precision_floor
     return ReadTexts(
         source.plan,
@@ -265,60 +247,10 @@ def read_texts(
     )
 
 
-def _voted(
-    services: Services,
-    folder: Path,
-    plan: ServingPlan,
-    rows: Sequence[Row],
-    texts: Sequence[str],
-    *,
-    splits: Sequence[Split],
-    report: ProgressCallback,
-) -> _Voted:
-    """Have all sources of a folder read the texts, of which the first ones are those of labeled rows."""
-    controls = [asked_control(served) for served in plan.labeled]
-    marked = _marked_pieces(plan, [row for row, split in zip(rows, splits, strict=False) if split is Split.TRAIN])
-    limit_s, embed = services.options.sources.text_timeout_s, _embed(services)
-    with SourceRunner(folder, controls, limit_s=limit_s, marked=marked, embed=embed) as runner:
-        votes = runner.votes(texts)
-    prompted = PromptedSources(services, controls, plan, rows, texts, splits, len(runner.sources), report)
-    prompted.ask(folder)
-    sources, faults = (*runner.sources, *prompted.sources), [*runner.faults, *prompted.faults]
-    if not sources:
-        problems = "".join(f"; {fault.sentence}" for fault in faults)
-        raise SourceError(
-            f"{folder} holds no source; wanted rationales (*.py), gazetteers/, patterns/ or prompts/{problems}"
-        )
-    return _Voted(sources, faults, votes.with_more(prompted.votes), runner.stopped, prompted.notes, prompted.costs)
-
-
 def folder_for(folder: str | Path, project_key: str) -> Path:
     """Return the folder of a project's label sources: one that is named like its snapshots, or all of it."""
     own = Path(folder) / project_key
     return own if own.is_dir() else Path(folder)
-
-
-def asked_control(served: ServedControl) -> AskedControl:
-    """Return a control as sources answer it."""
-    control = served.control
-    if control.marks_regions:
-        form = AnswerForm.SPANS
-    else:
-        form = AnswerForm.ONE if decoder_of(served.kind.head).is_one_label else AnswerForm.SEVERAL
-    return AskedControl(control.name, form, control.label_values, control.object.field or "")
-
-
-def _marked_pieces(plan: ServingPlan, rows: Sequence[Row]) -> dict[str, dict[str, list[str]]]:
-    """Return the pieces of texts that people marked, by control and label, each as often as it was marked."""
-    pieces: dict[str, dict[str, list[str]]] = {}
-    for served in plan.labeled:
-        by_label: defaultdict[str, list[str]] = defaultdict(list)
-        for row in rows:
-            text = served.control.text_in(row.text)
-            for span in spans_in(row.targets.get(served.name)) if served.control.marks_regions else ():
-                by_label[span.label].append(text[span.start : span.end])
-        pieces[served.name] = dict(by_label)
-    return pieces
 
 
 def _parts(asked: AskedControl, target: Target | None) -> frozenset[tuple[int, int, int]] | None:
@@ -368,21 +300,6 @@ def _unlabeled(
         return own
     more = file_candidates(asked.tasks, source, notes)
     return Candidates([*own.task_ids, *more.task_ids], [*own.texts, *more.texts], [*own.scores, *more.scores])
-
-
-def _embed(services: Services) -> Callable[[Sequence[str]], Floats2d]:
-    """Return what computes vectors, by a base model that is loaded when it is first asked."""
-    loaded: list[tuple[TextEncoder, TextFeatures]] = []
-
-    def embed(texts: Sequence[str]) -> Floats2d:
-        from ...models.text.torch_encoder import TextEncoder
-
-        if not loaded:
-            encoder = TextEncoder.load(services.options.models.base_model)
-            loaded.append((encoder, TextFeatures(services, encoder)))
-        return loaded[0][1].of(texts)
-
-    return embed
 
 
 def _left_out(reasons: ReasonCounts) -> list[str]:

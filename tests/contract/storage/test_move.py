@@ -117,6 +117,9 @@ def fill(database: Database) -> None:
             {"id": 9, "at": MOMENT, "actor": "é", "via": "session", "action": "a", "subject": "job 1"}
             | {"address": "", "outcome": "done", "detail": "é"}
         ],
+        "baselines": [
+            {"id": 2, "project_key": "a-7", "snapshot_id": "s", "figures": {"rows": 7}, "created_at": MOMENT}
+        ],
         "steps": [{"name": "a", "done_at": MOMENT}],
         "model_versions": [
             {"project_key": "a-7", "number": 1, "method": "lora", "snapshot_id": "s", "path": "artifacts/r/b"}
