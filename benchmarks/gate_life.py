@@ -3,7 +3,8 @@
     python -m benchmarks.gate_life [--projects 1000] [--projects-with-gains 100] [--parts luck power gains]
 
 Two ways are compared: the gate as it is, whose error is kept over the project's life, and one that errs in 5% of cases
-every time that it is held.
+every time that it is held; where versions get better also the one of projects that refresh, which wants a version to be
+no more than a point worse.
 
 - `luck`: projects of 50 gates whose challengers are exactly as good as the champion. How many ever promote one?
 - `power`: a challenger that is 3 points better, where the two differ on 10% of rows. How many test rows does the first
@@ -24,7 +25,7 @@ import argparse
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import norm
@@ -61,8 +62,20 @@ class EveryGateAlone(ErrorBudget):
         return GateEvidence(gate.keys, gate.influences, float(norm.isf(0.05)))
 
 
-Way: TypeAlias = Callable[[Sequence[GateEvidence]], ErrorBudget]
-WAYS: dict[str, Way] = {"over the life": ErrorBudget, "every gate alone": EveryGateAlone}
+class Way(NamedTuple):
+    """A way to hold gates.
+
+    Attributes:
+        budget: of error, by what earlier gates left behind.
+        margin: how much worse than the champion a challenger may be.
+    """
+
+    budget: Callable[[Sequence[GateEvidence]], ErrorBudget]
+    margin: float = 0.0
+
+
+WAYS = {"over the life": Way(ErrorBudget), "every gate alone": Way(EveryGateAlone)}
+REFRESHING = {"refreshing": Way(ErrorBudget, 0.01)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +111,7 @@ class Versions:
         return cls(accuracies, np.array(right), [f"c{k}" for k in classes], [f"c{k}" for k in others])
 
     def contest(
-        self, champion: int, challenger: int, rows: int, budget: ErrorBudget
+        self, champion: int, challenger: int, rows: int, budget: ErrorBudget, margin: float = 0.0
     ) -> tuple[GateDecision, GateEvidence | None]:
         """Hold a gate on the first rows."""
         true = self.true[:rows]
@@ -107,13 +120,14 @@ class Versions:
             for version in (champion, challenger)
         ]
         pairs = {"class": Measure.of("softmax").compare(true, *answers)}
-        return decide(pairs, champion=f"v{champion}", challenger=f"v{challenger}", keys=range(rows), budget=budget)
+        names = {"champion": f"v{champion}", "challenger": f"v{challenger}"}
+        return decide(pairs, **names, keys=range(rows), budget=budget, margin=margin)
 
     def champions(self, test_rows: Sequence[int], way: Way) -> Iterator[tuple[int, GateDecision]]:
         """Hold a gate per version, on so many rows each; yield which version serves after it, and the decision."""
         champion, kept = 0, []
         for challenger, rows in enumerate(test_rows, start=1):
-            decision, evidence = self.contest(champion, challenger, rows, way(kept))
+            decision, evidence = self.contest(champion, challenger, rows, way.budget(kept), way.margin)
             kept += [evidence] if evidence else []
             champion = challenger if decision.promote else champion
             yield champion, decision
@@ -168,7 +182,7 @@ def power(projects: int) -> None:
                 classes = rng.integers(CLASSES, size=rows)
                 true, wrong = [f"c{k}" for k in classes], [f"c{(k + 1) % CLASSES}" for k in classes]
                 versions = Versions(np.array([0.835, 0.865]), right, true, wrong)
-                passed += versions.contest(0, 1, rows, way([]))[0].promote
+                passed += versions.contest(0, 1, rows, way.budget([]))[0].promote
             shares.append(passed / projects)
         slope, offset = np.polyfit(np.sqrt(sizes), norm.ppf(shares), 1)
         needed = ((norm.ppf(0.8) - offset) / slope) ** 2
@@ -181,9 +195,10 @@ def gains(projects: int) -> None:
         f"\n{projects} projects of {GATES} rounds that get better: points of accuracy behind the best version so far\n"
     )
     print("| labels per round, curve, gate | after 10 | 25 | 50 rounds | promotions | wrong among provisional ones |")
-    behind_last: dict[str, list[float]] = {name: [] for name in WAYS}
+    ways = WAYS | REFRESHING
+    behind_last: dict[str, list[float]] = {name: [] for name in ways}
     for per_round, (curve, (low, high, half)), (name, way) in itertools.product(
-        LABELS_PER_ROUND, CURVES.items(), WAYS.items()
+        LABELS_PER_ROUND, CURVES.items(), ways.items()
     ):
         behind, promotions, provisional, wrong = np.zeros((projects, GATES)), [], 0, 0
         for seed in range(projects):
