@@ -72,12 +72,13 @@ def test_after_the_move_the_same_champion_serves_from_postgresql(
 ) -> None:
     home = folder / "home"
     ours, mlflow = sqlite_urls(home)
-    before, runs = state_rows(ours), mlflow_rows(mlflow)
     listed = command_result(home, "jobs", "list"), command_result(home, "models", "list")
     with running_backend(home, "--no-worker") as backend:
         versions = backend.get("/versions")
         predicted = post(f"{backend.url}/predict", predict_request(project))
         assert "another process uses" in command_error(home, "move", *options(targets))
+    before, runs = state_rows(ours), mlflow_rows(mlflow)
+    assert before["users"], "the server has made the first admin"
     assert table_names(targets["LABELLOOP_DATABASE_URL"]) == []
 
     moved = command_result(home, "move", *options(targets))

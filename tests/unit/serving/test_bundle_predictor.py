@@ -7,7 +7,7 @@ import pytest
 
 from ml_backend.domain.example import Span
 from ml_backend.domain.model import ScoredTarget
-from ml_backend.measuring.novelty import Novelty
+from ml_backend.measuring.novelty import Novelty, gaps_between
 from ml_backend.models.bundle.bundle import TrainedPart, read_bundle
 from ml_backend.models.bundle.known_texts import KnownTexts
 from ml_backend.models.decoders.base import Decoder
@@ -97,7 +97,7 @@ def test_fits_come_with_the_same_answers_where_the_version_knows_texts(
     head = random_head(3, encoder.width)
     vectors = encoder.embed(texts)
     likeness = np.column_stack([vectors, head.logits(vectors).max(axis=1)])
-    known = KnownTexts(vectors[:40], np.arange(40) % 3, likeness[40:80])
+    known = KnownTexts(vectors[:40], np.arange(40) % 3, gaps_between(vectors[:40]), likeness[40:80])
     part = written_part(tmp_path / "part", head, SoftmaxDecoder(labels=LABELS))
     known.write(part.folder)
     knowing = BundlePredictor(written_bundle(tmp_path / "knowing", base, part, version="tickets-1-v3").path)
@@ -106,7 +106,7 @@ def test_fits_come_with_the_same_answers_where_the_version_knows_texts(
 
     assert answers.pop() is None
     found = np.array([answer["intent"].fit for answer in answers if answer], dtype=np.float64)
-    fits = Novelty(known.vectors, known.codes, known.held_out).p_values(likeness[80:])
+    fits = Novelty(known.vectors, known.codes, known.gaps, known.held_out).p_values(likeness[80:])
     np.testing.assert_allclose(found, fits, atol=2.5 / 41)
     assert without_fit(answers) == knowing.predict(texts[80:])
     assert [answer and answer["intent"].fit for answer in without.predict_with_fit(TEXTS)] == [None] * 4
