@@ -17,6 +17,8 @@ from .session import open_services, operator
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from ..workflows.services import Services
+
 __all__ = ["overrides_from"]
 
 FIGURES = {
@@ -86,6 +88,14 @@ def train(
             "regression is better with them."
         ),
     ] = WeakRows.NONE,
+    reword: Annotated[
+        bool,
+        typer.Option(
+            "--reword",
+            help="With --augment: let the language model of LABELLOOP_TEXT_SERVER_URL, which gets their texts, reword "
+            "such rows too.",
+        ),
+    ] = False,
     sources: OptionalSourceFolder = None,
     tasks: Annotated[
         Path | None,
@@ -116,6 +126,8 @@ def train(
     named = [f"{name}={value}" for name, value in options.items() if value is not None]
     overrides = overrides_from([*(settings or []), *named])
     services = open_services()
+    if reword:
+        _check_rewording(services, augment)
     source_options = services.options.sources
     if weak not in (None, WeakRows.NONE) and not (sources or source_options.folder):
         raise ConfigurationError(f"--weak {weak} found without label sources; name their folder with --sources")
@@ -130,6 +142,7 @@ def train(
         out=str(out.resolve()) if out else None,
         text_base_model=text_base_model or "",
         augment=augment,
+        reword=reword,
         weak_rows=weak or (WeakRows.AUTO if sources else source_options.weak_rows),
         sources=str(sources.resolve()) if sources else source_options.folder,
         tasks=str(tasks.resolve()) if tasks else None,
@@ -154,6 +167,15 @@ def _check_sources(project: int | None, weak: WeakRows | None, sources: Path | N
         raise ConfigurationError("--sources and --weak none found; leave one of them out")
     if project is None and tasks is None:
         raise ConfigurationError("--sources found without --tasks; name a file of unlabeled tasks for them to read")
+
+
+def _check_rewording(services: "Services", augment: WeakRows) -> None:
+    if augment is WeakRows.NONE:
+        raise ConfigurationError("--reword found without --augment; add --augment auto or --augment rows")
+    url = services.options.text_server.url
+    if not url:
+        raise ConfigurationError("--reword found without a language model; set LABELLOOP_TEXT_SERVER_URL")
+    note(f"{url} gets texts of train rows of rare labels, to reword them")
 
 
 def overrides_from(settings: list[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Edited copies of texts, whose label stays what it was: typing errors, and parts of two texts of the same label."""
+"""Edited copies of texts, whose label stays what it was: other words, typing errors, and parts of two texts alike."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +7,7 @@ import numpy as np
 
 from ...models.text.sentences import sentences
 
-__all__ = ["edited_copies"]
+__all__ = ["edited_copies", "rare_rows"]
 
 RARE_ROWS = 20
 """Labels of fewer rows get copies, as many as they lack."""
@@ -22,19 +22,32 @@ KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 Edit = Callable[[str, np.random.Generator], str]
 
 
+def rare_rows(labels: Sequence[object]) -> list[int]:
+    """Return the positions of the rows of rare labels, of which there may be copies."""
+    rows = Counter(labels)
+    return [position for position, label in enumerate(labels) if rows[label] < RARE_ROWS]
+
+
 def edited_copies(
-    texts: Sequence[str], labels: Sequence[object], *, seed: int, most: int = MOST_COPIES
+    texts: Sequence[str],
+    labels: Sequence[object],
+    *,
+    seed: int,
+    most: int = MOST_COPIES,
+    rewordings: Mapping[str, str] | None = None,
 ) -> list[tuple[str, tuple[int, int]]]:
     """Return copies of rows of rare labels, each with the positions of the two rows that it has parts of.
 
     Both are the same for a mistyped row. The answer of a copy is theirs.
 
     A row's copies have in turn typing errors, and parts of it and of another row of the same label; a row that has none
-    like it gets typing errors alone. No copy is one of the texts, and none occurs twice.
+    like it gets typing errors alone. Where there are other words for it, these are the first copy. No copy is one of
+    the texts, and none occurs twice.
 
     Args:
         labels: per text, what must be the same for parts of two to be mixed, and rare to be copied.
         most: copies per row.
+        rewordings: other words for texts, as far as there are any.
     """
     rng = np.random.default_rng(seed)
     rows = Counter(labels)
@@ -47,9 +60,12 @@ def edited_copies(
         # Rows of a label share what it lacks, and chance decides about the rest of the division.
         count = min(int(lacking / rows[label] + rng.random()), most)
         others = [other for other in alike[label] if other != position]
+        reworded = (rewordings or {}).get(text)
         for number in range(count):
             other = int(rng.choice(others)) if number % 2 and others else position
             copy = _mistyped(text, rng) if other == position else _mixed(text, texts[other])
+            if number == 0 and reworded is not None:
+                copy = reworded
             if copy not in seen:
                 seen.add(copy)
                 copies.append((copy, (position, other)))

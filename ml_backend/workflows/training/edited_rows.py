@@ -1,6 +1,6 @@
 """Edited copies of train rows: which of them a training learns from, and whether it does.
 
-They are made anew from the train rows and the seed at every attempt, so nothing of them is stored.
+They are made anew from the train rows and the seed at every attempt; only what a language model wrote is kept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from ...domain.ports import Predictor
 from ...domain.progress import Progress, ProgressCallback
 from ..jobs.context import JobContext
 from ..services import Services
+from .rewording import Rewordings
 
 if TYPE_CHECKING:
     from ...learning.classification.settings import TrainingSettings
@@ -33,6 +34,7 @@ def settle_edited_rows(
     *,
     project_key: str,
     base_model: str,
+    held_out: Sequence[str] | None,
     report: ProgressCallback,
 ) -> tuple[Sequence["TrainingData"], Mapping[str, Mapping[str, Any]]]:
     """Return what is trained on per control, and by control how many copies there are, whether they are kept, and why.
@@ -40,7 +42,11 @@ def settle_edited_rows(
     Entities have none: an edit would move them. With AUTO, copies are learned from only where a regression is better
     with them.
 
+    Args:
+        held_out: texts that no rewording may nearly repeat; None: nothing is reworded by a language model.
+
     Raises:
+        ConfigurationError, TextServerError: rows are to be reworded, and there is no language model to do it.
         EncoderError: the base model cannot be loaded.
         TrackingError: the champion's files cannot be fetched.
     """
@@ -55,14 +61,20 @@ def settle_edited_rows(
     encoder = TextEncoder.load(base_model, max_length_tokens=settings.max_length_tokens)
     graphs = GraphStore(services.options.graphs_folder) if services.options.serving.exports_graphs else None
     decisions: dict[str, dict[str, Any]] = dict(context.checkpoint.get("edited_decisions", {}))
+    reworded = Rewordings()
+    if held_out is not None:
+        texts = list(dict.fromkeys(text for data in parts for text in _copied_texts(data)))
+        reworded = Rewordings.of(services, texts, context.folder, held_out=held_out, report=report)
     settled = []
     for data in parts:
-        copied, disagreed = _with_copies(data, predictor, seed=settings.seed)
+        copied, disagreed = _with_copies(data, predictor, reworded.by_text, seed=settings.seed)
         copied = limited_weak_rows(encoder, copied, seed=settings.seed)
         count = len(copied.weak)
         if count and data.control not in decisions:
             decision: dict[str, Any] = {"rows": count, "disagreed": disagreed, "is_kept": True}
             decision["reason"] = "they were asked for"
+            if held_out is not None:
+                decision["reworded"] = reworded.facts
             if handling is WeakRows.AUTO:
                 report(Progress(0.0, "comparing", f"a regression with and without {count} edited copies"))
                 found = compare_weak_rows(encoder, copied, settings, graphs)
@@ -75,20 +87,35 @@ def settle_edited_rows(
     return settled, decisions
 
 
-def _with_copies(data: "TrainingData", champion: Predictor | None, *, seed: int) -> tuple["TrainingData", int]:
+def _has_copies(data: "TrainingData") -> bool:
+    """Return True for texts that have labels as a whole."""
+    from ...learning.objectives.base import Objective
+    from ...learning.objectives.whole_texts import WholeTextObjective
+
+    return bool(data.labels) and isinstance(Objective.of(data.head, data.labels), WholeTextObjective)
+
+
+def _copied_texts(data: "TrainingData") -> list[str]:
+    """Return the texts of rows that may be copied."""
+    from ...learning.rows.edits import rare_rows
+
+    return [data.train.texts[position] for position in rare_rows(data.train.targets)] if _has_copies(data) else []
+
+
+def _with_copies(
+    data: "TrainingData", champion: Predictor | None, rewordings: Mapping[str, str], *, seed: int
+) -> tuple["TrainingData", int]:
     """Return the train rows with copies as the only weak rows, and how many copies the champion's answers ruled out.
 
     The champion need not be right about a copy, but must answer it as it answers the row itself.
     """
-    from ...learning.objectives.base import Objective
-    from ...learning.objectives.whole_texts import WholeTextObjective
     from ...learning.rows.data import LabeledTexts
     from ...learning.rows.edits import edited_copies
 
     plain = data.without_weak
-    if not data.labels or not isinstance(Objective.of(data.head, data.labels), WholeTextObjective):
+    if not _has_copies(data):
         return plain, 0
-    copies = edited_copies(data.train.texts, data.train.targets, seed=seed)
+    copies = edited_copies(data.train.texts, data.train.targets, seed=seed, rewordings=rewordings)
     made = len(copies)
     if champion is not None and copies:
         answers = champion.predict([text for text, _ in copies])

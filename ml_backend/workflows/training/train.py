@@ -48,6 +48,7 @@ class TrainingChoices(BaseModel, frozen=True):
         text_base_model: what is tuned for controls that are answered with a text; "": that of the settings.
         weak_rows: whether rows that label sources propose are learned from.
         augment: whether edited copies of rows of rare labels are learned from.
+        reword: whether a language model rewords some of these.
     """
 
     base_model: str
@@ -57,6 +58,7 @@ class TrainingChoices(BaseModel, frozen=True):
     text_base_model: str = ""
     weak_rows: WeakRows = WeakRows.AUTO
     augment: WeakRows = WeakRows.NONE
+    reword: bool = False
 
     def trains_like(self, other: "TrainingChoices") -> bool:
         """Return True where the same snapshot and the same weak rows would give the same model."""
@@ -179,6 +181,7 @@ def _fit(
         context,
         project_key=manifest.project.key,
         base_model=choices.base_model,
+        held_out=_held_out_texts(snapshot) if choices.reword else None,
         report=Progress.share_of(report, TRAINING_STARTS, TRAINING_STARTS),
     )
     text_base_model = _text_base_model(services, choices, plan)
@@ -216,6 +219,11 @@ def _fit(
     outcome = train_version(learned, spec, bundle, training)
     remarks = (*notes, *left_out, *map(str, unread), *weak.notes)
     return replace(outcome, warnings=(*outcome.warnings, *remarks)), settled.decisions, edited
+
+
+def _held_out_texts(snapshot: Snapshot) -> list[str]:
+    folder = SnapshotFolder(snapshot.path)
+    return [row.text for split in Split if split.is_held_out for row in folder.rows(split)]
 
 
 def _text_base_model(services: Services, choices: TrainingChoices, plan: ServingPlan) -> str:

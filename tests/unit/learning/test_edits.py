@@ -9,7 +9,7 @@ from ml_backend.learning.classification.head_rows import HeadRows
 from ml_backend.learning.classification.plan import Plan
 from ml_backend.learning.classification.trainer import Trainer
 from ml_backend.learning.objectives.base import Objective
-from ml_backend.learning.rows.edits import edited_copies
+from ml_backend.learning.rows.edits import edited_copies, rare_rows
 from ml_backend.models.text.torch_encoder import TextEncoder
 from tests.unit.learning.builders import FAST, keyword_data, labeled_as
 
@@ -36,6 +36,17 @@ def test_a_copy_is_mistyped_or_has_parts_of_another_row_of_its_label() -> None:
     assert mistyped
     assert set(mixed) | set(mistyped) == set(copies)
     assert not any("card" in copy for copy in copies)
+
+
+def test_other_words_for_a_row_are_its_first_copy() -> None:
+    words = {RARE[0]: "I wait for my money", COMMON[0]: "a lost card"}
+
+    copies = edited_copies(TEXTS, LABELS, seed=1, rewordings=words)
+
+    assert copies[0] == ("I wait for my money", (0, 0))
+    assert [text for text, (position, _) in copies if position == 0].count("I wait for my money") == 1
+    assert len(copies) == len(edited_copies(TEXTS, LABELS, seed=1))
+    assert rare_rows(LABELS) == [0, 1, 2], "those of common labels are left alone"
 
 
 def test_copies_are_the_same_for_the_same_seed_alone() -> None:

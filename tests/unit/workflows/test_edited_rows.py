@@ -1,6 +1,6 @@
 """Whether a training learns from edited copies of its rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from ml_backend.domain.job import Job, JobState
 from ml_backend.domain.model import Method, WeakRows
 from ml_backend.domain.progress import Progress
 from ml_backend.domain.project import Project
+from ml_backend.errors import ConfigurationError
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.rows.data import TrainingData
 from ml_backend.workflows.jobs.context import JobContext
@@ -19,7 +20,8 @@ from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.training.edited_rows import settle_edited_rows
 from tests.fakes import FakePredictor
-from tests.services import add_project, add_version, choice
+from tests.openai_server import Script, openai_server
+from tests.services import add_project, add_version, choice, with_settings
 from tests.unit.learning.builders import keyword_data, linear_data
 
 WORDS = ("blue", "green", "red", "grey", "white", "black", "brown", "pink")
@@ -50,7 +52,7 @@ def job_of(services: Services, augment: WeakRows) -> Job:
 
 
 def settled(
-    services: Services, data: TrainingData, handling: WeakRows
+    services: Services, data: TrainingData, handling: WeakRows, held_out: Sequence[str] | None = None
 ) -> tuple[TrainingData, Mapping[str, Mapping[str, Any]]]:
     job = job_of(services, handling)
     (learned,), decisions = settle_edited_rows(
@@ -61,6 +63,7 @@ def settled(
         JobContext(services.database, job, services.options.home / "job"),
         project_key=services.database.projects.get(1).ref.key,
         base_model=services.options.models.base_model,
+        held_out=held_out,
         report=Progress.ignore,
     )
     return learned, decisions
@@ -112,6 +115,40 @@ def test_a_copy_that_the_champion_answers_otherwise_than_its_row_is_ruled_out(
     # It knows the rows of refunds by heart and calls whatever else a card, which is wrong for cash, but the same.
     assert set(learned.weak.targets) == {"card", "cash"}
     assert decisions["intent"]["disagreed"] > 10
+
+
+def test_a_language_model_rewords_rows_once_and_what_is_no_rewording_is_counted(
+    services: Services, project: Project
+) -> None:
+    data = keyword_data(4)
+    repeated, blank, long = data.train.texts[:3]
+    answers = {blank: "", long: "Certainly! Here is what you asked for. " * 9}
+    held_out = "the parcel that nobody has ever seen came late on a Friday"
+
+    def reword(prompt: str) -> str:
+        text = prompt.rpartition("Text:\n")[2]
+        return held_out if text == repeated else answers.get(text, f'"{text}, or so"')
+
+    script = Script(answer=reword, models=("judge",))
+    with openai_server(script) as url:
+        asking = with_settings(services, text_server_url=url)
+        learned, decisions = settled(asking, data, WeakRows.ROWS, [held_out])
+        asked = len(script.requests)
+        again, _ = settled(asking, data, WeakRows.ROWS, [held_out])
+
+    reworded = decisions["intent"]["reworded"]
+    assert (reworded["asked"], reworded["unusable"], reworded["leaks"]) == (asked, 2, 1) == (len(data.train), 2, 1)
+    assert reworded["usable"] == len(data.train) - 3
+    others = {f"{text}, or so" for text in data.train.texts[3:]}
+    assert others <= set(learned.weak.texts)
+    assert held_out not in learned.weak.texts
+    assert len(script.requests) == asked, "another attempt at the job asks for nothing"
+    assert again.weak.texts == learned.weak.texts
+
+
+def test_rewording_wants_a_language_model(services: Services, project: Project) -> None:
+    with pytest.raises(ConfigurationError, match="LABELLOOP_TEXT_SERVER_URL"):
+        settled(services, keyword_data(4), WeakRows.ROWS, [])
 
 
 @pytest.mark.parametrize("handling", [WeakRows.AUTO, WeakRows.ROWS])
