@@ -205,6 +205,12 @@ def _lines(result: Mapping[str, Any]) -> "list[str | Table]":
     for control, each in result.get("augmented", {}).items():
         done = "learned from" if each["is_kept"] else "left out"
         lines.append(f"{each['rows']} edited copies for {control} {done}: {each['reason']}")
+        if found := each.get("reworded"):
+            lines.append(
+                f"a language model reworded {found['usable']} of {found['asked']} rows; {found['unusable']} answers "
+                f"were no rewordings, {found['leaks']} nearly repeat a held-out text"
+            )
+            lines += found["notes"]
     validation, test = result["metrics"]["validation"], result["metrics"]["test"]
     scored = (("folds of train", "cross_validation_", validation), ("validation", "", validation), ("test", "", test))
     scores = [
