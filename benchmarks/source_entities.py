@@ -1,4 +1,4 @@
-"""What gazetteers and patterns are worth for entities, on WNUT17.
+"""The worth of gazetteers and patterns for entities, on WNUT17.
 
     python -m benchmarks.source_entities --data WNUT17 [--methods regression lora] [--labels 0 500] [--combine]
 

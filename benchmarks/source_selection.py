@@ -1,4 +1,4 @@
-"""What labels teach that are chosen where label sources disagree, on Banking77.
+"""The worth of labels that are chosen where label sources disagree, on Banking77.
 
     python -m benchmarks.source_selection --data BANKING77 --folder FOLDER [--seeds 1 2]
 

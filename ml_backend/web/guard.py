@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 FAILED_LOGINS_PER_MINUTE = 10
 """Failed logins that are logged, as many as a person can read; all are counted."""
 FORM = "application/x-www-form-urlencoded"
-"""What pages send, and no machine."""
+"""The content type of forms on pages; Label Studio never sends it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Where sources and experts differ, from the command to a real Label Studio's tab, and out of it once it is settled."""
+"""A command fills a real Label Studio's tab with what sources and experts differ on; settled tasks leave it."""
 
 import re
 from contextlib import closing

@@ -12,7 +12,7 @@ TEXT_CHARACTERS = 240
 HIDDEN = re.compile("[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters, among them those that turn the direction of what follows."""
 MARKUP = re.compile(r"[\\`*_{}\[\]<>|~$#@]|^[-+=]|^\d+[.)]|://|\bwww\.", re.IGNORECASE)
-"""What means something in Markdown or HTML, or becomes a link by itself."""
+"""Characters that Markdown or HTML read as markup, and texts that they turn into links."""
 
 
 def guidelines_page(guidelines: Mapping[str, Any], title: str, made_at: str) -> str:

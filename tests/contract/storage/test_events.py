@@ -81,7 +81,6 @@ def test_a_delivery_of_thousands_is_stored_whole(database: Database) -> None:
 def test_others_can_write_while_a_large_delivery_is_stored(database: Database) -> None:
     many = [made(number, project_id=9) for number in range(15_000)]
     waits: list[float] = []
-    began = time.monotonic()
     with ThreadPoolExecutor() as pool:
         large = pool.submit(database.events.add, many)
         number = 0
@@ -91,10 +90,9 @@ def test_others_can_write_while_a_large_delivery_is_stored(database: Database) -
             assert database.events.add([made(number)]) == 1
             waits.append(time.monotonic() - started)
 
-    took = time.monotonic() - began
     assert large.result() == 15_000
     assert len(waits) > 3
-    assert max(waits) < max(2, took / 2), f"nobody waits for the end of it, which took {took:.1f} s"
+    assert max(waits) < 2
 
 
 def test_no_event_is_no_delivery(database: Database) -> None:

@@ -23,7 +23,7 @@ TICKETS, LABELED = 260, 100
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the guide starts from, and what the expert's work leaves: labels of the first tickets."""
+    """The guide's files: all tickets without labels, and the first ones with them, as after the expert's work."""
     (rationales,) = re.findall(r"```python\n# sources/reasons.py\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "sources").mkdir()
     (tmp_path / "sources" / "reasons.py").write_text(rationales, encoding="utf-8")

@@ -36,7 +36,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(files: Path) -> dict[str, Any]:
-    """What a first search found."""
+    """The result of a first search."""
     result: dict[str, Any] = command_result(files / "home", *_searching(files), "--trials", "5")
     return result
 

@@ -1,4 +1,4 @@
-"""What a search varies, as the command line gives it."""
+"""The settings that a search varies, read from the command line."""
 
 import optuna
 import pytest

@@ -21,7 +21,7 @@ def seen(vectors: Floats2d, logits: float = 1.0) -> Floats2d:
 
 
 def novelty_of(rows: Floats2d, codes: Ints, held_out: Floats2d) -> Novelty:
-    """What compares texts with these rows."""
+    """Return the score of texts beside these rows."""
     return Novelty(rows, codes, gaps_between(rows), held_out)
 
 

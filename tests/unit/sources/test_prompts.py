@@ -1,4 +1,4 @@
-"""What a language model is asked by a prompt, and what is made of whatever it answers."""
+"""Prompts become requests, and answers of a language model become votes."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Where sources and people differ, in Label Studio: a tab of train tasks that people settle."""
+"""A tab in Label Studio lists the train tasks on which sources and people differ, until people settle them."""
 
 import json
 import os
