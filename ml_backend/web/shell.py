@@ -73,10 +73,13 @@ class Button:
 
 def register_shell(app: Flask, services: Services) -> None:
     """Give all templates what they share, and all answers the headers that browsers need."""
-    pages = sorted((kind for kind in Page.all().values() if kind.heading), key=lambda kind: kind.place)
+    pages = sorted(Page.all().values(), key=lambda kind: kind.place)
 
     def navigation() -> list[type[Page]]:
-        return [kind for kind in pages if current_user.role.includes(kind.role)]
+        return [kind for kind in pages if kind.heading and current_user.role.includes(kind.role)]
+
+    def tabs() -> list[type[Page]]:
+        return [kind for kind in pages if kind.tab and current_user.role.includes(kind.role)]
 
     app.jinja_env.globals.update(
         button=Button.of,
@@ -84,6 +87,7 @@ def register_shell(app: Flask, services: Services) -> None:
         navigation=navigation,
         static_url=_static_url,
         studio_url=services.studio.url,
+        tabs=tabs,
         url_with=_url_with,
         version=__version__,
     )

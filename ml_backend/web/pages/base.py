@@ -25,7 +25,8 @@ class Page(ABC):
         path: in Flask's form.
         role: the least role that may look at it.
         heading: in the navigation; empty for pages that others lead to.
-        place: in the navigation, from left to right.
+        tab: in the navigation of a project; empty for pages that are not about a project, or that tabs lead to.
+        place: in the navigation, or among the tabs, from left to right.
         below: name of the page in the navigation that leads to this one.
     """
 
@@ -33,6 +34,7 @@ class Page(ABC):
     path: ClassVar[str]
     role: ClassVar[Role] = Role.VIEWER
     heading: ClassVar[str] = ""
+    tab: ClassVar[str] = ""
     place: ClassVar[int] = 0
     below: ClassVar[str] = ""
 
@@ -58,6 +60,7 @@ def pages_blueprint(services: Services, access: Access) -> Blueprint:
 def _view(services: Services, page: Page) -> Any:
     def view(**ids: Any) -> ResponseReturnValue:
         content = page.content(Call(services, current_user, ids))
-        return render_template(f"{page.name}.html", page_shown=page.below or page.name, **content)
+        about = services.database.projects.get(ids["project_id"]) if "project_id" in ids else None
+        return render_template(f"{page.name}.html", page_shown=page.below or page.name, project_shown=about, **content)
 
     return view

@@ -19,6 +19,8 @@ class ProjectPage(Page):
 
     name = "project"
     below = "overview"
+    tab = "Overview"
+    place = 1
     path = OneProject.path
 
     def content(self, call: Call) -> Mapping[str, Any]:
