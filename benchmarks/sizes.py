@@ -19,7 +19,7 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ from ml_backend.models.text.torch_encoder import TextEncoder
 CONTROL = "class"
 PASSES = {1: 4000, 2: 4000, 3: 4000, 5: 4000, 10: 800, 20: 200}
 """Numbers of passes, and the most train rows that each is measured with."""
+WEAKENED = (10, 0.75)
+"""Passes, and the share of what the adapter has learned that is kept."""
 SKEW = 20
 TICKETS_TO_TRAIN_ON = 530
 FIRST_TEST_FOLD = 12
@@ -192,18 +194,26 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way to train: a method, and for LoRA how many passes it makes; 0: as many as the rule says."""
+    """A way to train: a method, and for LoRA how many passes it makes; 0: as many as the rule says.
+
+    Attributes:
+        strength: share of what the adapter has learned that is kept; where passes are given, it counts.
+    """
 
     method: Method
     passes: int = 0
+    strength: float = 1.0
 
     def __str__(self) -> str:
-        return f"{self.method} {self.passes}" if self.passes else str(self.method)
+        name = f"{self.method} {self.passes}" if self.passes else str(self.method)
+        return name if self.strength == 1 else f"{name} x {self.strength:g}"
 
     def answers(self, draw: Draw, encoder: TextEncoder) -> tuple[list[str], Method]:
         """Train a model in this way; return its answers to the test texts, and the method that was kept."""
         texts = [text for text, _ in draw.test]
-        settings = TrainingSettings(method=self.method, seed=draw.seed, epochs=self.passes or None)
+        settings = TrainingSettings(method=self.method, seed=draw.seed)
+        if self.passes:
+            settings = replace(settings, epochs=self.passes, adapter_strength=self.strength)
         names = labeled([(label.replace("_", " "), label) for label in draw.labels])
         if self.method is Method.AUTO:
             data = TrainingData(CONTROL, "softmax", draw.labels, labeled(draw.train), names, labeled([]))
@@ -229,6 +239,8 @@ def ways_of(cell: Cell) -> Iterator[Way]:
     """The ways that a cell is trained in; a large one in fewer."""
     yield Way(Method.REGRESSION)
     yield from (Way(Method.LORA, passes) for passes, most_rows in PASSES.items() if cell.rows <= most_rows)
+    if cell.rows <= PASSES[WEAKENED[0]]:
+        yield Way(Method.LORA, *WEAKENED)
     if cell.rows <= MOST_ROWS_OF_FULL:
         yield Way(Method.FULL)
     yield Way(Method.AUTO)
@@ -266,7 +278,8 @@ def render(results: Path) -> str:
     for result in _read(results):
         kind, classes, per_class, is_skewed, _ = _key(result)
         cells[Cell(kind, classes, per_class, is_skewed)][result["way"]].append(result["macro_f1"])
-    ways = [str(Way(Method.REGRESSION)), *(str(Way(Method.LORA, passes)) for passes in PASSES), "full", "auto"]
+    passes = (str(Way(Method.LORA, passes)) for passes in PASSES)
+    ways = [str(Way(Method.REGRESSION)), *passes, str(Way(Method.LORA, *WEAKENED)), "full", "auto"]
     lines = [
         f"| texts | classes | rows per class | {' | '.join(ways)} | best - auto |",
         "| --- " * (len(ways) + 4) + "|",

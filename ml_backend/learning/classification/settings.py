@@ -24,6 +24,7 @@ class TrainingSettings(LoopSettings):
         regression_c: inverse strength of the regression's L2 penalty.
         regression_max_iterations: steps after which its solver stops.
         lora_r: rank of the adapter; lora_alpha / lora_r scales what it adds.
+        adapter_strength: share of what the adapter has learned that is kept when it is trained; 1 keeps it as it is.
         adapter_learning_rate: peak rate of the adapter.
         full_learning_rate: peak rate of the base model's weights, where all of them are trained.
         head_learning_rate: peak rate of the head, which has no weight decay.
@@ -47,6 +48,7 @@ class TrainingSettings(LoopSettings):
     regression_max_iterations: int = 1000
     lora_r: int | None = None
     lora_alpha: int | None = None
+    adapter_strength: float | None = None
     adapter_learning_rate: float | None = None
     full_learning_rate: float | None = None
     head_learning_rate: float | None = None
@@ -71,6 +73,7 @@ class TrainingSettings(LoopSettings):
             "regression_max_iterations",
             "lora_r",
             "lora_alpha",
+            "adapter_strength",
             "adapter_learning_rate",
             "full_learning_rate",
             "head_learning_rate",
@@ -95,6 +98,7 @@ class Hyperparameters:
     regression_c: float = 30.0
     lora_r: int = 8
     lora_alpha: int = 16
+    adapter_strength: float = 1.0
     adapter_learning_rate: float = 2e-3
     full_learning_rate: float = 1e-4
     head_learning_rate: float = 1e-2
@@ -107,10 +111,10 @@ class Hyperparameters:
         """How often a step passes over its rows."""
         return 2 if self.adversarial_size else 1
 
-    def with_enough_steps(self, rows: int) -> "Hyperparameters":
+    def with_enough_steps(self, rows: int, *, most_epochs: int = MOST_EPOCHS) -> "Hyperparameters":
         """Return these, with as many more epochs over so many rows as a tuned model needs to learn from few rows."""
         wanted = -(-LEAST_STEPS // -(-rows // self.batch_size))
-        return replace(self, epochs=max(self.epochs, min(wanted, MOST_EPOCHS)))
+        return replace(self, epochs=max(self.epochs, min(wanted, most_epochs)))
 
     def with_settings(self, settings: TrainingSettings) -> "Hyperparameters":
         """Return these, with whatever the settings do not leave open in place of it."""

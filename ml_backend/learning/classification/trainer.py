@@ -103,4 +103,6 @@ class Trainer:
             hyperparameters=self.hyperparameters,
         ) as model:
             model.set_rows(encoded, validation)
-            yield model, fit(model, self.settings, observer=observer, checkpoints=checkpoints, deadline=deadline)
+            result = fit(model, self.settings, observer=observer, checkpoints=checkpoints, deadline=deadline)
+            model.weaken_adapter()
+            yield model, result

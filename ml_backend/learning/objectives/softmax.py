@@ -40,6 +40,8 @@ ADJUSTMENT = 0.5
 frequent in what is asked about. Half was best or nearly so on texts whose labels are as skewed as those of the rows."""
 
 
+MOST_EPOCHS, ADAPTER_STRENGTH = 10, 0.75
+"""Passes over few rows at most, and what is kept of the adapter then: see the table of sizes in docs/quality.md."""
 CLASSES_BY_MEANS = 30
 """The number of classes up to which the head starts from their means, where rows are few. Measured at up to 15 classes,
 where the means are better or equal, and at 77, where the regression is: see the decision on training time."""
@@ -86,10 +88,11 @@ class SoftmaxObjective(WholeTextObjective):
         Of many classes the means of similar ones lie too close together, and the regression is the better start.
         """
         many = Hyperparameters(epochs=2, head_scale=20.0)
-        few = many.with_enough_steps(rows)
+        few = many.with_enough_steps(rows, most_epochs=MOST_EPOCHS)
         if few == many:
             return many
-        return replace(few, adversarial_size=0.35, head_scale=10.0 if len(self.labels) <= CLASSES_BY_MEANS else 0.0)
+        head_scale = 10.0 if len(self.labels) <= CLASSES_BY_MEANS else 0.0
+        return replace(few, adversarial_size=0.35, adapter_strength=ADAPTER_STRENGTH, head_scale=head_scale)
 
     def plain_regression(self, features: Floats2d, encoded: EncodedRows, *, c: float, max_iterations: int) -> Head:
         return fit_regression(

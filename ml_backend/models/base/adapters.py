@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from torch import nn
 
-__all__ = ["ADAPTER_FOLDER", "add_adapter", "load_adapter", "save_adapter"]
+__all__ = ["ADAPTER_FOLDER", "add_adapter", "load_adapter", "save_adapter", "scale_adapter"]
 
 ADAPTER_FOLDER = "adapter"
 
@@ -49,6 +49,13 @@ def add_adapter(module: Any, *, rank: int, alpha: int, dropout: float, **options
     with _without_peft_warnings():
         model: PeftModel = get_peft_model(module, config)
     return model.eval()
+
+
+def scale_adapter(module: "nn.Module", share: float) -> None:
+    """Multiply what the adapters in a model add by `share`; a model without adapters stays as it is."""
+    for name, parameter in module.named_parameters():
+        if ".lora_B." in name:
+            parameter.data.mul_(share)
 
 
 def save_adapter(model: "PeftModel", part_folder: Path, *, base_model: str) -> bool:

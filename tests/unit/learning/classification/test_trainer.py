@@ -34,7 +34,8 @@ class Bench:
 
 @pytest.mark.parametrize("head", LINEAR_HEADS)
 def test_the_best_epoch_on_validation_is_the_one_that_is_kept(encoder: TextEncoder, head: str) -> None:
-    settings = replace(FAST, epochs=6, adapter_learning_rate=5e-2, head_learning_rate=0.3, patience_epochs=6)
+    rates = {"adapter_learning_rate": 5e-2, "head_learning_rate": 0.3, "adapter_strength": 1.0}
+    settings = replace(FAST, epochs=6, patience_epochs=6, **rates)
     bench = Bench(encoder, settings, head)
 
     with bench.trainer.tuned(Method.LORA, bench.train, bench.first_head, validation=bench.validation) as (
@@ -49,6 +50,22 @@ def test_the_best_epoch_on_validation_is_the_one_that_is_kept(encoder: TextEncod
     assert len({each.score for each in result.results}) > 1, "all epochs are equal, so this test shows nothing"
     assert result.best is not None
     assert (result.best.score, result.best.metrics) == (bench.objective.measure.score(evaluation), evaluation.summary())
+
+
+def test_a_share_of_the_adapter_is_kept_and_all_of_the_head(encoder: TextEncoder) -> None:
+    def trained(strength: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        bench = Bench(encoder, replace(FAST, adapter_learning_rate=5e-2, adapter_strength=strength))
+        rows = {"encoded": bench.train, "first_head": bench.first_head, "validation": bench.validation}
+        with bench.trainer.tuned(Method.LORA, **rows) as (model, _):
+            added = [tensor.detach().numpy() for name, tensor in model.parameters() if ".lora_B." in name]
+            return np.concatenate(added, axis=None), model.head.weight, model.logits_of(bench.validation)
+
+    (whole, head, logits), (half, same_head, other_logits) = trained(1.0), trained(0.5)
+
+    assert np.abs(whole).max() > 0
+    np.testing.assert_array_equal(half, whole / 2)
+    np.testing.assert_array_equal(same_head, head)
+    assert np.abs(other_logits - logits).max() > 1e-3, "the validation rows are scored as the model is now"
 
 
 def test_the_head_of_single_choices_starts_as_class_means_and_others_as_the_regression(encoder: TextEncoder) -> None:
@@ -76,10 +93,11 @@ def test_hyperparameters_follow_the_rows_the_method_and_the_settings(encoder: Te
         return Trainer.for_rows(encoder, objective, TrainingSettings(**settings), rows).hyperparameters
 
     fewest, few, many = chosen(10), chosen(1000), chosen(5000)
-    assert (fewest.epochs, few.epochs) == (20, 5)  # 5 passes of 32 steps each are 160
+    assert (fewest.epochs, few.epochs) == (10 if head == "softmax" else 20, 5)  # 5 passes of 32 steps each are 160
     assert many.epochs == {"softmax": 2, "sigmoid": 5, "tags": 3}[head]
     # The adversarial pass is for few rows: it takes as long again.
     assert (few.adversarial_size > 0, many.adversarial_size) == (head == "softmax", 0.0)
+    assert (few.adapter_strength, many.adapter_strength) == (0.75 if head == "softmax" else 1.0, 1.0)
     asked = {"epochs": 7, "adversarial_size": 0.0, "regression_c": 0.5, "full_learning_rate": 3e-5}
     assert chosen(10, **asked) == replace(fewest, **asked)
     for method, tuned in ((Method.FULL, Method.FULL), (Method.REGRESSION, None)):
