@@ -18,6 +18,7 @@ __all__ = [
     "flat_choices",
 ]
 
+XPATH = frozenset({"start", "startOffset", "end", "endOffset"})
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 Region: TypeAlias = Mapping[str, Any]
@@ -199,8 +200,11 @@ def _control_name(region: Region) -> str:
 def _value_meaning(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return the value without what the editor adds or reorders, and without white space at a span's ends.
 
-    The editor repeats a span's text beside its offsets, stores choices in any order, and writes one text as a list.
+    The editor repeats a span's text beside its offsets, stores choices in any order, and writes one text as a list. In
+    hypertext it fills in an XPath beside the `globalOffsets`, which tell the place alone.
     """
+    if isinstance(value.get("globalOffsets"), Mapping):
+        value = {key: item for key, item in value.items() if key not in XPATH} | {"start": "", "end": ""}
     is_span = "start" in value and "end" in value
     meaning: dict[str, Any] = {}
     for key, item in value.items():

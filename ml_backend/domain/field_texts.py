@@ -10,6 +10,7 @@ from collections.abc import Mapping
 __all__ = ["field_texts", "join_fields", "readable_text"]
 
 FIELD, NAME_END = "\x1e", "\x1f"
+LINE_ENDS = str.maketrans("\u2028\u2029", "\n\n")
 SEPARATORS = str.maketrans(FIELD + NAME_END, "  ")
 
 
@@ -36,7 +37,11 @@ def field_texts(text: str) -> dict[str, str]:
 
 
 def readable_text(text: str) -> str:
-    """Return the text as people and language models read it: `name: text`, a paragraph per field that is not blank."""
+    """Return the text as people and language models read it: `name: text`, a paragraph per field that is not blank.
+
+    Line and paragraph separators, which stand between the turns of a dialogue, become line ends.
+    """
+    text = text.translate(LINE_ENDS)
     fields = field_texts(text)
     if list(fields) == [""]:
         return text

@@ -22,6 +22,9 @@ __all__ = ["ChoiceMade", "Control", "Label", "LabelConfig", "RegionMarked"]
 
 FINGERPRINT_DIGITS = 12
 PHRASE_END = re.compile(r"[.,:;!?]+\s")
+MARKING_TAGS = frozenset({"Labels", "HyperTextLabels", "ParagraphLabels"})
+"""Tags of controls that mark pieces of a text."""
+MARKING_TYPES = frozenset(tag.lower() for tag in MARKING_TAGS)
 EXPLAINING = {"_reason": "TextArea", "_evidence": "Labels"}
 """Ends of the names of controls in which people say why they answered another one as they did, with their tags."""
 
@@ -123,7 +126,7 @@ class Control:
     @property
     def marks_regions(self) -> bool:
         """True where it marks pieces of its object's text; other controls are about the task."""
-        return self.tag == "Labels"
+        return self.tag in MARKING_TAGS
 
     def text_in(self, text: str) -> str:
         """Return what it is decided on out of a task's text.
@@ -273,8 +276,8 @@ def _chosen(result: Sequence[Region]) -> dict[str, set[str]]:
 
 
 def _is_marked(region: Region, condition: RegionMarked) -> bool:
-    value = region.get("value")
-    labels = value.get("labels") if region.get("type") == "labels" and isinstance(value, Mapping) else None
+    kind, value = region.get("type"), region.get("value")
+    labels = value.get(kind) if isinstance(kind, str) and kind in MARKING_TYPES and isinstance(value, Mapping) else None
     if not isinstance(labels, list) or condition.control not in (None, region.get("from_name")):
         return False
     return condition.labels is None or any(label in condition.labels for label in labels)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-__all__ = ["ObjectTag"]
+__all__ = ["ObjectTag", "as_text"]
 
 REFERENCE = re.compile(r"\$[\w[\].{}]+", re.ASCII)
 STEP = re.compile(r"[^.\[\]]+|(?<=\[)(?=\])|^(?=\.)")
@@ -84,26 +84,30 @@ class ObjectTag:
         """Return the text that annotators see of a task.
 
         The text is empty where the data holds none of the fields, where the field holds an object, which the editor
-        does not show, and where the text is not encoded as the tag says. U+FFFD replaces each half of a surrogate pair:
-        Label Studio cannot export a project in which an answer repeats one.
+        does not show, and where the text is not encoded as the tag says.
         """
+        value = self.value(data)
+        return _decoded(as_text(value), CHARSETS[self.encoding]) if self.encoding in CHARSETS else as_text(value)
+
+    def value(self, data: Mapping[str, Any]) -> Any:
+        """Return what a task's data holds for it, as it is; None where there is nothing."""
         if not self.field:
-            return ""
-        value = data[self.field] if self.field in data else _resolved(self.written, data)
-        text = value if isinstance(value, str) else _as_text(value)
-        text = _decoded(text, CHARSETS[self.encoding]) if self.encoding in CHARSETS else text
-        return text if text.isascii() else HALF_CHARACTER.sub("\ufffd", text)
+            return None
+        return data[self.field] if self.field in data else _resolved(self.written, data)
 
     def data(self, text: str) -> dict[str, Any]:
         """Return data for a task that shows annotators the text.
 
         A text made of several fields is not split: it is stored under the field's own name, where `text` finds it.
         """
+        if self.encoding in CHARSETS:
+            text = base64.b64encode(text.encode(CHARSETS[self.encoding], errors="replace")).decode()
+        return self.data_holding(text)
+
+    def data_holding(self, value: Any) -> dict[str, Any]:
+        """Return data in which `value` finds this."""
         if not self.field:
             return {}
-        value: Any = text
-        if self.encoding in CHARSETS:
-            value = base64.b64encode(text.encode(CHARSETS[self.encoding], errors="replace")).decode()
         if REFERENCE.fullmatch(self.written) is None:
             return {self.field: value}
         for step in reversed(list(NEST.finditer(self.field))[1:]):
@@ -111,19 +115,19 @@ class ObjectTag:
         return {self.keys[0]: value}
 
     @staticmethod
-    def data_of(texts: "Iterable[tuple[ObjectTag, str]]") -> dict[str, Any]:
-        """Return data for a task that shows annotators several texts."""
+    def merged(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the data of several tags as the data of one task."""
         data: dict[str, Any] = {}
-        for shown, text in texts:
-            data = _merged(data, shown.data(text))
+        for part in parts:
+            data = _merged(data, part)
         return data
 
 
 def _merged(one: Any, other: Any) -> Any:
     """Return two objects as one, and of other values the later one."""
-    if not (isinstance(one, dict) and isinstance(other, dict)):
+    if not (isinstance(one, Mapping) and isinstance(other, Mapping)):
         return other
-    return one | {key: _merged(one.get(key), value) for key, value in other.items()}
+    return dict(one) | {key: _merged(one.get(key), value) for key, value in other.items()}
 
 
 def _resolved(template: str, data: Mapping[str, Any]) -> Any:
@@ -157,20 +161,23 @@ def _inserted(value: Any) -> str:
         return "undefined"
     if value is None:
         return "null"
-    return "[object Object]" if isinstance(value, Mapping) else _as_text(value)
+    return "[object Object]" if isinstance(value, Mapping) else as_text(value)
 
 
-def _as_text(value: Any) -> str:
-    """Return a value as text, as JavaScript converts it, except for objects."""
+def as_text(value: Any) -> str:
+    """Return a value as text, as JavaScript converts it; empty for an object and for a list that holds one.
+
+    U+FFFD replaces each half of a surrogate pair: Label Studio cannot export a project in which an answer repeats one.
+    """
     if isinstance(value, str):
-        return value
+        return value if value.isascii() else HALF_CHARACTER.sub("\ufffd", value)
     if value is None or value is MISSING or isinstance(value, Mapping):
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
         items = _flat(value)
-        return "" if any(isinstance(item, Mapping) for item in items) else ",".join(map(_as_text, items))
+        return "" if any(isinstance(item, Mapping) for item in items) else ",".join(map(as_text, items))
     if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_PLAIN_NUMBER:
         return str(int(value))
     return str(value)

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..domain.example import AnnotatorLabel, Row
 from ..domain.model import ScoredTarget
-from ..domain.object_tag import ObjectTag
 from ..domain.row_json import to_line
+from ..tasks.objects import data_of
 from .base import Exporter, ExportRequest, RowCounter
 
 __all__: list[str] = []
@@ -62,7 +62,7 @@ def _data(row: Row, request: ExportRequest) -> dict[str, Any]:
     """Return the task's data, with the texts where the label config looks for them."""
     shown = [(each, row.input[each.field]) for each in request.texts if each.field and each.field in row.input]
     others = {name: text for name, text in row.input.items() if name not in request.fields}
-    return others | ObjectTag.data_of(shown)
+    return others | data_of(shown)
 
 
 def _result(label: AnnotatorLabel, row: Row, request: ExportRequest) -> list[dict[str, Any]]:

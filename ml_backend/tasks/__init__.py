@@ -15,9 +15,13 @@ from ..domain.object_tag import ObjectTag
 from ..errors import UnsupportedLabelConfig
 from ..plugins import classes_in
 from .base import GivenAnswer, TaskKind
+from .objects import data_of, find_objects, placed_regions, plain_regions
 from .shown_texts import readable_objects, unreadable
 
 __all__ = ["ServedControl", "ServingPlan", "find_kinds", "serving_plan", "template_path"]
+
+
+CHAT = "Chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,8 @@ class ServedControl:
         Args:
             text: the task's, of all fields that are read.
         """
-        return self.kind.read(self.control, result, self.control.text_in(text))
+        about = self.control.text_in(text)
+        return self.kind.read(self.control, plain_regions(self.control, result, about), about)
 
     def regions(self, answer: ScoredTarget, text: str) -> list[Region]:
         """Return the regions that show an answer in Label Studio; see `TaskKind.write`.
@@ -46,7 +51,8 @@ class ServedControl:
         Args:
             text: the task's, of all fields that are read.
         """
-        return self.kind.write(self.control, answer, self.control.text_in(text))
+        about = self.control.text_in(text)
+        return placed_regions(self.control, self.kind.write(self.control, answer, about), about)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ class ServingPlan:
 
     def input(self, data: Mapping[str, Any]) -> dict[str, str]:
         """Return the texts of a task by field, as rows hold them."""
-        return {shown.field or "": shown.text(data) for shown in self.texts}
+        return {shown.field or "": find_objects()[shown.tag].text(shown, data) for shown in self.texts}
 
     def input_of(self, text: str) -> dict[str, str]:
         """Return the texts by field that `text` made one of."""
@@ -105,9 +111,7 @@ class ServingPlan:
 
     def task(self, row: Row) -> Task:
         """Return the task that a row is of, as far as it is read."""
-        return Task(
-            row.task_id, ObjectTag.data_of((shown, row.input.get(shown.field or "", "")) for shown in self.texts)
-        )
+        return Task(row.task_id, data_of((shown, row.input.get(shown.field or "", "")) for shown in self.texts))
 
     def about(self, control: str, text: str) -> str:
         """Return what a control is decided on out of a task's text, see `Control.text_in`; all for an unknown name."""
@@ -133,18 +137,20 @@ def serving_plan(config: LabelConfig, fields: Sequence[str] | None = None) -> Se
     """
     explaining = tuple(_explaining(config))
     unlearned = {each.name for each in explaining}
-    kinds = [(control, _kind_of(control)) for control in config.controls if control.name not in unlearned]
+    kinds = _kinds([control for control in config.controls if control.name not in unlearned])
     candidates = [control for control, kind in kinds if not isinstance(kind, str)]
     objects = readable_objects(config, candidates)
     is_about_one = not fields if fields is not None else len(objects) == 1
     if is_about_one:
-        # A field may be shown in several encodings, of which the first control's counts here.
-        texts = tuple(control.object for control in candidates[:1])
+        # A field may be shown in several encodings, of which the first control's counts here. Projects that were
+        # connected when nothing but <Text> was read go on reading that.
+        objects_asked = [control.object for control in candidates]
+        texts = tuple([shown for shown in objects_asked if shown.tag == "Text"] or objects_asked)[:1]
     else:
         chosen = (objects[name] for name in fields or () if name in objects)
         texts = tuple(chosen) or tuple(objects.values())
     served: list[ServedControl] = []
-    notices = list(config.faults)
+    notices = [*config.faults, *_not_in_community(config)]
     for control, kind in kinds:
         called = f"<{control.tag} name={control.name!r}>"
         if isinstance(kind, str):
@@ -161,7 +167,8 @@ def serving_plan(config: LabelConfig, fields: Sequence[str] | None = None) -> Se
         reasons = "; ".join(notices) or "there is no control at all"
         raise UnsupportedLabelConfig(
             f"labelloop cannot serve this label config: {reasons}. Wanted: at least one "
-            f'{" or ".join(kind.example for kind in find_kinds().values())} on a <Text value="$field">; '
+            f'{" or ".join(kind.example for kind in find_kinds().values())} on a <Text value="$field"> '
+            f"or {', '.join(f'<{tag}>' for tag in find_objects() if tag != 'Text')}; "
             "label_config/ holds working templates."
         )
     read = {shown.field for shown in texts}
@@ -180,16 +187,27 @@ def _explaining(config: LabelConfig) -> Iterator[ServedControl]:
     """Yield the controls in which people give reasons, each with the kind that reads its regions."""
     for control in config.controls:
         if config.explains(control):
-            kinds = (kind for kind in find_kinds().values() if kind.example.startswith(f"<{control.tag}"))
+            kinds = (kind for kind in find_kinds().values() if kind.may_serve(control.tag))
             yield ServedControl(control, next(kinds))
+
+
+def _not_in_community(config: LabelConfig) -> Iterator[str]:
+    """Yield a sentence about each tag that the Community edition's editor does not know."""
+    for shown in config.objects:
+        if shown.tag == CHAT:
+            yield (
+                f"<{CHAT} name={shown.name!r}> is a tag of Label Studio Enterprise: the Community edition shows "
+                "annotators an error instead, and what they submit is empty; show the messages with "
+                f'<Paragraphs name={shown.name!r} value="{shown.written}" nameKey="role" textKey="content"/>'
+            )
 
 
 def _not_texts(config: LabelConfig) -> Iterator[str]:
     """Yield sentences about what annotators see beside the texts, and labelloop does not."""
     about = [control.object for control in config.controls]
     for shown in config.objects:
-        if unreadable(shown) is not None and shown not in about:
-            yield f"<{shown.tag}> with {shown.written} is shown and not read, since it is no <Text> that holds its text"
+        if unreadable(shown) is not None and shown not in about and shown.tag != CHAT:
+            yield f"<{shown.tag}> with {shown.written} is shown and not read, since it does not hold its text"
 
 
 def _is_among(shown: ObjectTag, texts: Sequence[ObjectTag]) -> bool:
@@ -219,6 +237,21 @@ def _without_pre_labels(served: Sequence[ServedControl]) -> Iterator[str]:
                 yield f"{called} is asked after an answer to {awaited}, which is not served, so it gets no pre-label"
 
 
+def _kinds(controls: Sequence[Control]) -> list[tuple[Control, TaskKind | str]]:
+    """Return each control with the kind that serves it, or with why none does.
+
+    A text area that may be left empty is a box for remarks beside other controls. Where there are only such, they hold
+    what the project is about.
+    """
+    kinds = [(control, _kind_of(control)) for control in controls]
+    if any(not isinstance(kind, str) or control.tag != "TextArea" for control, kind in kinds):
+        return kinds
+    return [
+        (control, _kind_of(replace(control, attributes={**control.attributes, "required": "true"})))
+        for control in controls
+    ]
+
+
 def _kind_of(control: Control) -> TaskKind | str:
     """Return the kind that serves the control, or why none does, as a clause that follows the control's name."""
     if (reason := unreadable(control.object) or _unserved_use(control)) is not None:
@@ -230,7 +263,7 @@ def _kind_of(control: Control) -> TaskKind | str:
             return kind
         refusals[name] = refusal
     # What kinds of quite different controls have to say about it helps nobody.
-    near = [refusals[name] for name, kind in find_kinds().items() if _is_alike(kind.example, control)]
+    near = [refusals[name] for name, kind in find_kinds().items() if _is_alike(kind, control)]
     return " and ".join(dict.fromkeys(near or refusals.values()))
 
 
@@ -242,14 +275,14 @@ def _unserved_use(control: Control) -> str | None:
         return "is asked per item (perItem), not per task"
     if control.is_dynamic:
         return "takes labels from each task (a $ in a value), and a model only learns labels of the label config"
-    if not any(kind.example.startswith(f"<{control.tag}") for kind in find_kinds().values()):
+    if not any(kind.may_serve(control.tag) for kind in find_kinds().values()):
         return "is of a kind that stays in Label Studio and its exports, and nothing is trained on it"
     return None
 
 
-def _is_alike(example: str, control: Control) -> bool:
+def _is_alike(kind: TaskKind, control: Control) -> bool:
     choice = control.attributes.get("choice", "single")
-    return example.startswith(f"<{control.tag}") and ("choice=" not in example or f'choice="{choice}"' in example)
+    return kind.may_serve(control.tag) and ("choice=" not in kind.example or f'choice="{choice}"' in kind.example)
 
 
 def template_path(kind: str) -> Path:

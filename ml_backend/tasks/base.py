@@ -42,6 +42,10 @@ class TaskKind(ABC):
     has_labels: ClassVar[bool] = True
     example: ClassVar[str]
 
+    def may_serve(self, tag: str) -> bool:
+        """True where controls of this tag may be of this kind."""
+        return self.example.startswith(f"<{tag}")
+
     @abstractmethod
     def refusal(self, control: Control) -> str | None:
         """Return why this kind does not serve the control, as a clause after its name; None where it does.

@@ -1,4 +1,4 @@
-"""Entities: `<Labels>` on `<Text>`."""
+"""Entities: `<Labels>` on `<Text>`, `<HyperTextLabels>` on `<HyperText>`, `<ParagraphLabels>` on `<Paragraphs>`."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from ..domain.label_config import Control
 from ..domain.model import ScoredTarget
 from ..domain.reasons import Reason
 from .base import GivenAnswer, TaskKind
+from .objects import find_objects
 from .span_positions import Mark, repair_positions
 
 __all__ = ["without_overlaps"]
@@ -25,9 +26,16 @@ class Entities(TaskKind):
     head = "tags"
     example = "<Labels>"
 
+    def may_serve(self, tag: str) -> bool:
+        return any(each.marking == tag for each in find_objects().values())
+
     def refusal(self, control: Control) -> str | None:
-        if control.tag != "Labels":
+        if not self.may_serve(control.tag):
             return "is not <Labels>"
+        marking = find_objects()[control.object.tag].marking
+        if control.tag != marking:
+            wanted = f"wanted is <{marking}>" if marking else "nothing in it can be marked"
+            return f"is about <{control.object.tag}>, and {wanted} there"
         if not control.labels:
             return "lists no labels in the label config"
         return None

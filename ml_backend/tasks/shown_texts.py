@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from ..domain.label_config import Control, LabelConfig
 from ..domain.object_tag import ObjectTag
+from .objects import find_objects
 
 __all__ = ["ReadFields", "readable_objects", "unreadable"]
 
@@ -89,18 +90,20 @@ def readable_objects(config: LabelConfig, controls: Sequence[Control]) -> dict[s
 
 def unreadable(shown: ObjectTag) -> str | None:
     """Return why the shown text cannot be read, as a clause that follows a control's name; None where it can."""
-    if shown.tag != "Text" or not shown.field:
-        return f'is about <{shown.tag}>, not about a <Text> with value="$field"'
-    if shown.attributes.get("valuetype", "text") == "url" or shown.attributes.get("resolver"):
+    if shown.tag not in find_objects():
+        return f"is about <{shown.tag}>, which is not read"
+    if not shown.field:
+        return f'is about <{shown.tag}>, which is the same in all tasks; wanted is one with value="$field"'
+    if shown.attributes.get("valuetype") == "url" or shown.attributes.get("resolver"):
         attribute = "resolver" if shown.attributes.get("resolver") else "valueType"
         return (
-            f'is about <Text name={shown.name!r} {attribute}="{shown.attributes[attribute.lower()]}">: tasks hold an '
-            "address there, which annotators' browsers follow and labelloop does not; import tasks that hold the texts "
-            f"themselves, and take {attribute} away"
+            f'is about <{shown.tag} name={shown.name!r} {attribute}="{shown.attributes[attribute.lower()]}">: tasks '
+            "hold an address there, which annotators' browsers follow and labelloop does not; import tasks that hold "
+            f"the texts themselves, and take {attribute} away"
         )
     if shown.encoding not in ObjectTag.ENCODINGS:
         encodings = " or ".join(ObjectTag.ENCODINGS)
-        return f'is about <Text name={shown.name!r} encoding="{shown.encoding}">, and wanted is {encodings}'
+        return f'is about <{shown.tag} name={shown.name!r} encoding="{shown.encoding}">, and wanted is {encodings}'
     return None
 
 
@@ -108,7 +111,7 @@ def _emptiness(shown: ObjectTag, data: Sequence[Mapping[str, Any]]) -> str | Non
     """Return why the text tells nothing about a task, as a clause after the field's name; None where it may."""
     if len(data) < LEAST_TASKS:
         return None
-    texts = [shown.text(each).strip() for each in data]
+    texts = [find_objects()[shown.tag].text(shown, each).strip() for each in data]
     filled = [text for text in texts if text]
     if len(set(texts)) == 1:
         return f"is {'the same' if filled else 'empty'} in all of the first {len(data)} tasks"

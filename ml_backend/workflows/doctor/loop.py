@@ -7,10 +7,10 @@ from typing import Any
 from ...domain.annotation import Annotation, Task
 from ...domain.job import Job, JobState
 from ...domain.model import ModelVersion
-from ...domain.object_tag import ObjectTag
 from ...domain.reasons import Reason
 from ...labelstudio.plans import plan_of
 from ...models.decoders.base import decoder_of
+from ...tasks.objects import data_of
 from ..connecting.config_history import changes_between
 from ..connecting.reading import Reading
 from ..exporting.reading_faults import task_faults
@@ -78,7 +78,7 @@ def _setup_and_predict(exam: Examination) -> tuple[BackendAnswer, BackendAnswer]
     project = str(exam.project_id)
     config = exam.info.label_config
     texts = plan_of(exam.project).texts
-    task = Task(0, ObjectTag.data_of((shown, "a test by labelloop doctor") for shown in texts))
+    task = Task(0, data_of((shown, "a test by labelloop doctor") for shown in texts))
     setup = {"project": project, "schema": config, "hostname": exam.services.studio.url}
     promised = exam.probe.post("/setup", setup)
     return promised, exam.probe.post("/predict", _request(exam, [task]), timeout_s=PREDICT_TIMEOUT_S)

@@ -40,7 +40,7 @@ def test_what_is_shown_beside_the_texts_is_said_not_to_be_read() -> None:
     found = plan(f'<Header value="$title"/><Header value="From $5 on"/><Image name="photo" value="$photo"/>{SINGLE}')
 
     assert found.notices == tuple(
-        f"<{tag}> with {shown} is shown and not read, since it is no <Text> that holds its text"
+        f"<{tag}> with {shown} is shown and not read, since it does not hold its text"
         for tag, shown in (("Header", "$title"), ("Image", "$photo"))
     )
     assert (found.fields, found.fixed_fields) == (("text",), ())
@@ -119,7 +119,6 @@ def test_the_notice_names_the_encoding_of_the_text_that_is_served_too() -> None:
         (SINGLE.replace("<Choices ", '<Choices PERREGION="true" '), "is asked per region, not per task"),
         (SINGLE.replace("<Choices ", '<Choices perItem="true" '), "is asked per item (perItem), not per task"),
         ('<Rating name="stars" toName="text"/>', "is of a kind that stays in Label Studio and its exports"),
-        ('<TextArea name="remarks" toName="text"/>', "may be left empty, as a box for remarks may; with"),
         ('<Number name="age" toName="text"/>', "is of a kind that stays in Label Studio and its exports"),
     ],
 )
@@ -130,12 +129,53 @@ def test_what_cannot_be_served_is_refused_with_the_reason(control: str, reason: 
     assert f"> {reason}" in str(error.value)
 
 
+def test_a_text_area_that_may_be_left_empty_is_a_box_for_remarks_unless_there_is_nothing_else() -> None:
+    remarks = '<TextArea name="remarks" toName="text"/>'
+
+    (notice,) = plan(SINGLE + remarks).notices
+    assert notice.startswith("<TextArea name='remarks'> may be left empty, as a box for remarks may; with")
+    (alone,) = plan(remarks).controls
+    assert (alone.name, alone.kind.has_labels, alone.answer([], "x").target) == ("remarks", False, None)
+
+
+@pytest.mark.parametrize("enough", ["", SINGLE])
+def test_a_tag_of_the_enterprise_edition_is_named(enough: str) -> None:
+    config = parse_label_config(
+        f'<View><Chat name="chat" value="$chat"/><Text name="text" value="$text"/>{enough}</View>'
+    )
+
+    try:
+        said = "".join(serving_plan(config).notices)
+    except UnsupportedLabelConfig as error:
+        said = str(error)
+
+    assert (
+        "<Chat name='chat'> is a tag of Label Studio Enterprise: the Community edition shows annotators an error"
+        in said
+    )
+    assert 'with <Paragraphs name=\'chat\' value="$chat" nameKey="role" textKey="content"/>' in said
+    assert bool(enough) is ("cannot serve" not in said)
+
+
+def test_a_project_that_reads_one_text_goes_on_reading_it_where_more_kinds_of_objects_are_read() -> None:
+    kind = SINGLE.replace("topic", "kind").replace('toName="text"', 'toName="page"')
+    page = f'<HyperText name="page" value="$page"/>{kind}'
+    config = parse_label_config(f'<View>{page}<Text name="text" value="$text"/>{SINGLE}</View>')
+
+    assert serving_plan(config, fields=()).fields == ("text",)
+    assert serving_plan(config).fields == ("page", "text")
+
+
 @pytest.mark.parametrize("control", [SINGLE, MULTIPLE, LABELS])
 @pytest.mark.parametrize(
-    "shown", ['<Image name="text" value="$text"/>', '<Text name="text" value="the same for all"/>']
+    ("shown", "reason"),
+    [
+        ('<Image name="text" value="$text"/>', "is about <Image>, which is not read"),
+        ('<Text name="text" value="💬 10"/>', 'the same in all tasks; wanted is one with value="\\$field"'),
+    ],
 )
-def test_only_texts_of_the_tasks_are_served(control: str, shown: str) -> None:
-    with pytest.raises(UnsupportedLabelConfig, match='not about a <Text> with value="\\$field"'):
+def test_only_texts_of_the_tasks_are_served(control: str, shown: str, reason: str) -> None:
+    with pytest.raises(UnsupportedLabelConfig, match=reason):
         serving_plan(parse_label_config(f"<View>{shown}{control}</View>"))
 
 
