@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from .field_texts import join_fields
 
@@ -12,6 +12,7 @@ __all__ = [
     "Part",
     "PrelabelOutcome",
     "Provenance",
+    "Relation",
     "Row",
     "SelectedBy",
     "Span",
@@ -58,6 +59,27 @@ Part: TypeAlias = str | Span
 """What a model may get right or wrong by itself within an answer: a name, or a span."""
 
 
+class Relation(NamedTuple):
+    """A relation that an annotator drew from one marked piece to another. No model learns it.
+
+    Attributes:
+        direction: `right` from the first to the second, `left` or `bi`, as Label Studio has it.
+        labels: its names, none where the annotator chose none.
+    """
+
+    from_control: str
+    from_span: Span
+    to_control: str
+    to_span: Span
+    direction: str
+    labels: tuple[str, ...] = ()
+
+    def is_within(self, targets: Mapping[str, Target]) -> bool:
+        """True where both pieces are among these answers."""
+        ends = ((self.from_control, self.from_span), (self.to_control, self.to_span))
+        return all(span in spans_in(targets.get(control)) for control, span in ends)
+
+
 class PrelabelOutcome(StrEnum):
     """The outcome of a pre-label: how the annotator treated it."""
 
@@ -83,11 +105,13 @@ class AnnotatorLabel:
         annotator: Label Studio's user id, as text.
         targets: answer per control name.
         blind: True where the annotator saw no pre-label.
+        relations: those between marked pieces of these answers.
     """
 
     annotator: str
     targets: Mapping[str, Target]
     blind: bool
+    relations: tuple[Relation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +146,7 @@ class Row:
             rows are weak and stand in no snapshot: `llm` where no source but prompted language models says so.
         groups: what the task belongs to beside its answers, by the kind of group, such as `field channel: mail` or
             `import batch: 2026-11-30`.
+        relations: between marked pieces of the targets.
     """
 
     id: str
@@ -133,6 +158,7 @@ class Row:
     weight: float = 1.0
     source: Literal["human", "accepted", "rationale", "llm"] = "human"
     groups: Mapping[str, str] = field(default_factory=dict)
+    relations: tuple[Relation, ...] = ()
 
     @property
     def text(self) -> str:

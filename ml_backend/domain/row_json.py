@@ -1,10 +1,10 @@
 """Rows and their answers as JSON: what snapshots hold and what the `rows` export writes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .example import Row, Span, Target
+from .example import Relation, Row, Span, Target
 
 __all__ = ["row_to_json", "target_from_json", "target_to_json", "to_line"]
 
@@ -12,7 +12,7 @@ SPAN_KEYS = ("start", "end", "label")
 
 
 def row_to_json(row: Row) -> dict[str, Any]:
-    """Return the row as a JSON object, keys in a fixed order; `groups` and `sources` where there are some."""
+    """Return the row as a JSON object, keys in a fixed order; some keys only where they hold something."""
     origin = row.provenance
     sources = {"sources": list(origin.sources)} if origin.sources else {}
     groups = {"groups": dict(row.groups)} if row.groups else {}
@@ -22,7 +22,12 @@ def row_to_json(row: Row) -> dict[str, Any]:
         "input": dict(row.input),
         "targets": _targets_to_json(row.targets),
         "labels": [
-            {"annotator": label.annotator, "targets": _targets_to_json(label.targets), "blind": label.blind}
+            {
+                "annotator": label.annotator,
+                "targets": _targets_to_json(label.targets),
+                "blind": label.blind,
+                **_relations_to_json(label.relations, label.targets),
+            }
             for label in row.labels
         ],
         "weight": row.weight,
@@ -36,6 +41,7 @@ def row_to_json(row: Row) -> dict[str, Any]:
             **sources,
         },
         **groups,
+        **_relations_to_json(row.relations, row.targets),
     }
 
 
@@ -90,6 +96,18 @@ def _span(value: Mapping[str, object], key: str) -> Span:
 
 def _targets_to_json(targets: Mapping[str, Target]) -> dict[str, Any]:
     return {name: target_to_json(target) for name, target in targets.items()}
+
+
+def _relations_to_json(relations: Iterable[Relation], targets: Mapping[str, Target]) -> dict[str, Any]:
+    """Return the relations between spans of these answers; others lost a span with an answer that does not count."""
+    within = [
+        each._asdict()
+        | {end: target_to_json((getattr(each, end),))[0] for end in ("from_span", "to_span")}
+        | {"labels": list(each.labels)}
+        for each in relations
+        if each.is_within(targets)
+    ]
+    return {"relations": within} if within else {}
 
 
 def _text(value: object, key: str) -> str:

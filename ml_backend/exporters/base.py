@@ -75,10 +75,11 @@ class RowCounter:
         rows: how many were written.
         left_out: task ids of the rows that the format cannot carry, by reason.
         notices: what a reader of the file should know about it, in sentences.
+        relations: how many relations the written rows have.
     """
 
     def __init__(self) -> None:
-        self.rows = 0
+        self.rows = self.relations = 0
         self.left_out: dict[str, array[int]] = {}
         self.notices: list[str] = []
 
@@ -92,6 +93,7 @@ class RowCounter:
                 self.left_out.setdefault(str(reason), array("q")).append(row.task_id)
             else:
                 self.rows += 1
+                self.relations += len(row.relations)
                 yield value
 
 
@@ -105,6 +107,7 @@ class Exporter(ABC):
         suffix: usual ending of the files, with the dot.
         carries_one_control: it holds the answers to one control only.
         carries_spans: that control must be answered with pieces of the text.
+        carries_relations: it holds relations between marked pieces, too.
         needs_config: it cannot be written without a label config.
         is_folder: it is a folder that holds a file per split, even where there is one split.
     """
@@ -115,6 +118,7 @@ class Exporter(ABC):
     suffix: ClassVar[str]
     carries_one_control: ClassVar[bool] = False
     carries_spans: ClassVar[bool] = False
+    carries_relations: ClassVar[bool] = False
     needs_config: ClassVar[bool] = True
     is_folder: ClassVar[bool] = False
 

@@ -17,6 +17,7 @@ class JsonlRows(LineExporter):
     limits = "Fields of the task that are not read are left out."
     suffix = ".jsonl"
     needs_config = False
+    carries_relations = True
 
     def pieces(self, rows: Iterable[Row], request: ExportRequest, counter: RowCounter) -> Iterator[str]:  # noqa: ARG002
         return counter.convert(rows, lambda row: to_line(row_to_json(row)))

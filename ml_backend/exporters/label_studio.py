@@ -9,6 +9,7 @@ from ..domain.example import AnnotatorLabel, Row
 from ..domain.model import ScoredTarget
 from ..domain.row_json import to_line
 from ..tasks.objects import data_of
+from ..tasks.relations import relation_regions
 from .base import Exporter, ExportRequest, RowCounter
 
 __all__: list[str] = []
@@ -26,6 +27,7 @@ class LabelStudioTasks(Exporter):
         "such user; --no-annotators leaves them out."
     )
     suffix = ".json"
+    carries_relations = True
 
     def write(self, rows: Iterable[Row], path: Path, request: ExportRequest) -> RowCounter:
         """Write the list, a task a line, in flat memory."""
@@ -73,10 +75,11 @@ def _result(label: AnnotatorLabel, row: Row, request: ExportRequest) -> list[dic
         if served.name in label.targets
         for region in served.regions(ScoredTarget(label.targets[served.name], 1.0, {}), row.text)
     ]
-    return [
+    result = [
         {"id": f"{row.task_id}-{number}", **{key: value for key, value in region.items() if key != "score"}}
         for number, region in enumerate(regions)
     ]
+    return result + [dict(each) for each in relation_regions(label.relations, result, request.controls, row.text)]
 
 
 def _needs_stars(row: Row, request: ExportRequest) -> bool:

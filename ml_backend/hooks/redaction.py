@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import regex
 
-from ..domain.example import AnnotatorLabel, Row, Target
+from ..domain.example import Row, Target
 from ..errors import ConfigurationError
 from . import hookimpl
 
@@ -81,7 +81,7 @@ class Redaction:
             input={name: self._masked(text) for name, text in row.input.items()},
             targets=self._targets(row.targets, labels),
             labels=tuple(
-                AnnotatorLabel(self._annotator(each.annotator), self._targets(each.targets, labels), each.blind)
+                replace(each, annotator=self._annotator(each.annotator), targets=self._targets(each.targets, labels))
                 for each in row.labels
             ),
             groups={kind: self._masked(name) for kind, name in row.groups.items()},

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from ..domain.annotation import Annotation, Task
 from ..domain.config_changes import Absence
 from ..domain.event import AnnotationEvent, EventAction
-from ..domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Target
+from ..domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Relation, Row, SelectedBy, Target
 from ..domain.model import ScoredTarget
 from ..domain.reasons import Reason, ReasonCounts
 from ..domain.snapshot import SplitFractions, SplitRule, normal_form
 from ..errors import ConfigurationError
 from ..tasks import ServedControl, ServingPlan
 from ..tasks.base import GivenAnswer
+from ..tasks.relations import agreed_relations, relations_in
 from .review import ReviewRule
 from .slices import groups_of
 
@@ -80,11 +81,13 @@ class _AnnotationAnswer:
 
     Attributes:
         targets: answer per control that it answers; at least one.
+        relations: between marked pieces of these answers.
     """
 
     annotation: Annotation
     event: AnnotationEvent | None
     targets: Mapping[str, Target]
+    relations: tuple[Relation, ...] = ()
 
     @property
     def was_starred(self) -> bool:
@@ -185,7 +188,12 @@ def rows_of(
             if reply.target is not None and not unknown:
                 targets[served.name] = reply.target
         if targets:
-            answers.append(_AnnotationAnswer(annotation, history(task, annotation), targets))
+            relations = relations_in(annotation.result, plan.controls, text)
+            within = tuple(each for each in relations if each is not None and each.is_within(targets))
+            if len(within) < len(relations):
+                marking = next((each for each in plan.controls if each.control.marks_regions), plan.controls[0])
+                reasons.add(Reason.RELATION_WITHOUT_MARK, task.id, marking.name)
+            answers.append(_AnnotationAnswer(annotation, history(task, annotation), targets, within))
     if not answers:
         return Reason.UNKNOWN_LABEL if has_unknown_labels else Reason.NO_ANSWER
     rows = _settled_rows(task, plan, answers, settings)
@@ -268,12 +276,16 @@ def _settled_rows(
         targets={name: target for name, target in targets.items() if name not in unasked},
         labels=tuple(
             AnnotatorLabel(
-                answer.annotation.annotator, dict(answer.targets), answer.event.is_blind if answer.event else False
+                answer.annotation.annotator,
+                dict(answer.targets),
+                answer.event.is_blind if answer.event else False,
+                answer.relations,
             )
             for answer in answers
         ),
         provenance=_provenance(answers),
         groups=groups_of(task, settings.slice_fields),
+        relations=agreed_relations([answer.relations for answer in answers], targets),
     )
     further = [(name, each) for name, standing in settled.items() if name not in unasked for each in standing[1:]]
     return [row, *(_further_row(row, number, *each, answers) for number, each in enumerate(further, start=2))]

@@ -174,9 +174,15 @@ def _summed(
             left_out.setdefault(detail, []).extend(task_ids)
             for task_id in task_ids:
                 not_carried.add(Reason.NOT_CARRIED, task_id, detail=detail)
-    notices = (
+    notices = [
         f"{split}: {notice}" if split else notice for split, counter in counters.items() for notice in counter.notices
-    )
+    ]
+    relations = sum(counter.relations for counter in counters.values())
+    if relations and not wanted.carries_relations:
+        notices.append(
+            f"the format {wanted.name} holds no relations, and {relations} between marks are left out; `rows` and "
+            "`label-studio` hold them"
+        )
     return ExportReport(
         out,
         {split or "rows": counter.rows for split, counter in counters.items()},

@@ -14,6 +14,7 @@ from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.labelstudio.config.validation import StudioRules
 from ml_backend.tasks import ServedControl, ServingPlan, find_kinds, serving_plan, template_path
 from ml_backend.tasks.explanations import Explanation
+from ml_backend.tasks.objects import data_of
 from tests.studio import project_with_tasks, task_ids
 
 KINDS = sorted(find_kinds())
@@ -23,30 +24,31 @@ TEMPLATES = sorted(path.stem for path in template_path(KINDS[0]).parent.glob("*.
 TEXT = "😀 Bob went to Paris 👩‍👩‍👧 with Zoe\u0308.\r\nLine two: Ann\tsaw 𝒳 שלום\u200f Rome."
 
 
-def _choices(control: Control) -> list[Target]:
+def _choices(control: Control, _text: str) -> list[Target]:
     return list(control.label_values)
 
 
-def _sets_of_choices(control: Control) -> list[Target]:
+def _sets_of_choices(control: Control, _text: str) -> list[Target]:
     return [(), *((value,) for value in control.label_values), tuple(sorted(control.label_values))]
 
 
-def _spans(control: Control) -> list[Target]:
+def _spans(control: Control, text: str) -> list[Target]:
     """None; one per label; touching ones; nested, overlapping and two of one place; the whole text."""
     first, last = control.label_values[0], control.label_values[-1]
-    middle = TEXT.index("Paris")
+    at, middle = text.index(TEXT[0]), text.index("Paris")
     per_label = tuple(Span(middle, middle + 5, label) for label in sorted(control.label_values))
-    touching = (Span(2, 3, first), Span(3, 5, first))
-    nested = tuple(sorted([Span(2, 9, first), Span(4, 7, last), Span(6, 12, first), Span(6, 12, last)]))
-    return [(), per_label, touching, nested, (Span(0, len(TEXT), first),)]
+    touching = (Span(at + 2, at + 3, first), Span(at + 3, at + 5, first))
+    nested = [(2, 9, first), (4, 7, last), (6, 12, first), (6, 12, last)]
+    shifted = tuple(sorted(Span(at + start, at + end, label) for start, end, label in nested))
+    return [(), per_label, touching, shifted, (Span(at, len(text), first),)]
 
 
-def _responses(_control: Control) -> list[Target]:
+def _responses(_control: Control, _text: str) -> list[Target]:
     return ["Yes.", "Two lines,\nand an emoji 👩‍👩‍👧.\n\n- a list\n- <b>not bold</b> & more", "שלום\u200f"]
 
 
 # Answers that a kind must be able to give about the text above; a new kind adds its own here.
-ANSWERS: dict[str, Callable[[Control], list[Target]]] = {
+ANSWERS: dict[str, Callable[[Control, str], list[Target]]] = {
     "classification": _choices,
     "multiple_choice": _sets_of_choices,
     "entities": _spans,
@@ -74,26 +76,31 @@ def scored(target: Target) -> ScoredTarget:
     return ScoredTarget(target, 0.75, {})
 
 
+def task_data(plan: ServingPlan) -> dict[str, Any]:
+    return data_of((shown, TEXT) for shown in plan.texts)
+
+
+def answers(plan: ServingPlan, each: ServedControl) -> list[Target]:
+    return ANSWERS[each.kind.name](each.control, each.control.text_in(plan.text(task_data(plan))))
+
+
 def written(plan: ServingPlan, number: int) -> list[Region]:
     """Regions of the answers that have this number, of all controls."""
-    regions: list[Region] = []
-    for each in plan.controls:
-        targets = ANSWERS[each.kind.name](each.control)
-        regions += each.kind.write(each.control, scored(targets[number % len(targets)]), TEXT)
-    return regions
+    targets, text = expected(plan, number), plan.text(task_data(plan))
+    return [region for each in plan.controls for region in each.regions(scored(targets[each.name]), text)]
 
 
 def read(plan: ServingPlan, result: Any) -> dict[str, Target | None]:
-    return {each.name: each.kind.read(each.control, result, TEXT).target for each in plan.controls}
+    return {each.name: each.answer(result, plan.text(task_data(plan))).target for each in plan.controls}
 
 
 def expected(plan: ServingPlan, number: int) -> dict[str, Target]:
-    targets = {each.name: ANSWERS[each.kind.name](each.control) for each in plan.controls}
+    targets = {each.name: answers(plan, each) for each in plan.controls}
     return {name: found[number % len(found)] for name, found in targets.items()}
 
 
 def answer_numbers(plan: ServingPlan) -> range:
-    return range(max(len(ANSWERS[each.kind.name](each.control)) for each in plan.controls))
+    return range(max(len(answers(plan, each)) for each in plan.controls))
 
 
 def test_every_kind_has_a_template_and_answers_to_be_tried() -> None:
@@ -111,9 +118,9 @@ def test_a_template_is_served_with_nothing_left_over(name: str) -> None:
     plan = serving_plan(template(name))
 
     assert [notice for notice in plan.notices if not notice.startswith("<Rating ")] == []
-    texts = dict.fromkeys(plan.fields, "a text")
-    assert all(texts)
-    assert plan.input({**texts, "other": "x"}) == texts
+    data = task_data(plan)
+    assert set(plan.fields) == set(data)
+    assert all(TEXT in text for text in plan.input({**data, "other": "x"}).values())
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -153,7 +160,7 @@ def test_what_is_written_passes_label_studio_s_own_check_of_the_config(name: str
 def test_label_studio_stores_every_answer_and_gives_back_what_was_meant(name: str, studio_client: StudioClient) -> None:
     plan = serving_plan(template(name))
     numbers = answer_numbers(plan)
-    tasks = [{"data": dict.fromkeys(plan.fields, TEXT)} for _ in numbers]
+    tasks = [{"data": task_data(plan)} for _ in numbers]
     project = project_with_tasks(studio_client, tasks=tasks, label_config=template(name).xml)
     ids = task_ids(studio_client, project.id)
     predictions = {
@@ -165,7 +172,7 @@ def test_label_studio_stores_every_answer_and_gives_back_what_was_meant(name: st
         studio_client.submit_annotation(task, {"result": [dict(region) for region in prediction.result]})
 
     reviewed = {task.id: task for task in studio_client.reviewed_tasks(project.id)}
-    assert {text for task in reviewed.values() for text in plan.input(task.data).values()} == {TEXT}
+    assert all(plan.text(task.data) == plan.text(task_data(plan)) for task in reviewed.values())
     found = {task.id: read(plan, task.annotations[0].result) for task in reviewed.values()}
     assert found == {task: expected(plan, number) for task, number in zip(ids, numbers, strict=True)}
 
