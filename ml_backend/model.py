@@ -119,7 +119,7 @@ class LabelloopModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-m
     def predict(
         self,
         tasks: Sequence[Mapping[str, Any]],
-        context: Mapping[str, Any] | None = None,  # noqa: ARG002 (of interactive calls; labelloop makes none)
+        context: Mapping[str, Any] | None = None,
         **kwargs: Any,  # noqa: ARG002 (login and password of the tasks' files, which are not fetched)
     ) -> list[dict[str, Any]]:
         """One prediction per task, in order, in Label Studio's form.
@@ -131,7 +131,8 @@ class LabelloopModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-m
             body = PredictRequest.read({"project": self.project_id, "label_config": self._config(), "tasks": tasks})
             services = type(self).services()
             project = served_project(services, body.project_id, body.label_config)
-            return [prediction_to_json(each) for each in predict_for_studio(services, project, body.tasks).predictions]
+            prelabels = predict_for_studio(services, project, body.tasks, {"context": context})
+            return [prediction_to_json(each) for each in prelabels.predictions]
 
     def fit(self, event: str, data: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:  # noqa: ARG002 (the base's shape)
         """Take in an event; returns the answer. START_TRAINING leaves a job for the worker, so nothing is trained here.

@@ -242,6 +242,10 @@ class FeedbackOptions(Group):
     push_flags_at_most: Count = setting(
         300, "Likely label errors that are shown in Label Studio at a time, the most suspicious ones.", ge=0
     )
+    mark_further: bool = setting(
+        False,
+        "Whether a mark that an annotator draws with Auto-Annotation on is repeated wherever its text has those words.",
+    )
     prelabels_off: str = setting(
         "",
         "Labels that pre-labels must not show, separated by commas: tasks that the model answers so are left to people "

@@ -315,6 +315,7 @@ class PredictRequest(_Payload):
     source = "/predict"
     project_id: Annotated[ProjectId, BeforeValidator(_project_id)] = Field(alias="project")
     label_config: str = ""
+    params: Any = None
     listed: Annotated[tuple[_Task, ...], FailFast()] = Field(alias="tasks")
 
     @cached_property

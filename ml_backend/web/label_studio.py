@@ -49,7 +49,7 @@ def label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
     def predict() -> ResponseReturnValue:
         body = PredictRequest.read(_body())
         project = served_project(services, body.project_id, body.label_config)
-        prelabels = predict_for_studio(services, project, body.tasks)
+        prelabels = predict_for_studio(services, project, body.tasks, body.params)
         metrics.count_prelabels(prelabels)
         return jsonify(results=[prediction_to_json(each) for each in prelabels.predictions])
 

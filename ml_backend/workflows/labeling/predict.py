@@ -1,12 +1,13 @@
 """Pre-labels for the tasks of a request, and predictions for the tasks of a file."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...batches import in_batches
-from ...domain.annotation import Prediction, Task
+from ...domain.annotation import Prediction, Region, Task
 from ...domain.project import Project
 from ...errors import BundleError, DatabaseUnavailable, LabelConfigError
 from ...labelstudio.files.export_file import read_tasks
@@ -14,6 +15,7 @@ from ...labelstudio.files.notes import FileNotes
 from ...labelstudio.plans import plan_of
 from ...serving.prelabels import Prelabels, prelabel
 from ...tasks import ServingPlan
+from ...tasks.occurrences import drawn_regions, further_marks
 from ..services import Services
 from .blind import are_blind
 
@@ -24,15 +26,36 @@ log = logging.getLogger(__name__)
 TASKS_AT_ONCE = 512
 
 
-def predict_for_studio(services: Services, project: Project, tasks: Sequence[Task]) -> Prelabels:
-    """Return one pre-label per task, in order, by the model that serves the project."""
+def predict_for_studio(services: Services, project: Project, tasks: Sequence[Task], params: object = None) -> Prelabels:
+    """Return one pre-label per task, in order, by the model that serves the project.
+
+    Args:
+        params: of the request. Where they say what an annotator has just drawn, and the settings want it, the answer is
+            the further places of the same words instead; it has no score, and blind tasks get none.
+    """
     predictor = services.champions.get(project)
     plan = plan_of(project)
     blind = _are_blind(services, project, plan, tasks)
+    drawn = drawn_regions(params) if services.options.feedback.mark_further else None
+    if drawn is not None:
+        return _further(plan, tasks, blind, drawn, predictor.version)
     prelabels = prelabel(tasks, predictor, plan, blind, labels_off=services.options.feedback.labels_off)
     pairs = [(task.id, prediction) for task, prediction in zip(tasks, prelabels.predictions, strict=True)]
     services.hooks.predictions_made(project.ref.key, predictor.version, pairs)
     return prelabels
+
+
+def _further(
+    plan: ServingPlan, tasks: Sequence[Task], blind: Sequence[bool], drawn: Sequence[Region], version: str
+) -> Prelabels:
+    results = [
+        () if is_blind else tuple(further_marks(plan, drawn, plan.text(task.data)))
+        for task, is_blind in zip(tasks, blind, strict=True)
+    ]
+    empty = Counter(
+        "blind" if is_blind else "nothing_found" for is_blind, result in zip(blind, results, strict=True) if not result
+    )
+    return Prelabels(tuple(Prediction(result, None, version) for result in results), empty, (None,) * len(results))
 
 
 def _are_blind(services: Services, project: Project, plan: ServingPlan, tasks: Sequence[Task]) -> list[bool]:

@@ -13,7 +13,7 @@ from ml_backend.workflows.services import Services
 from tests.contract.web.applications import APPLICATIONS, LABEL_STUDIO_ML, OWN, Application
 from tests.recordings import recorded, recorded_names
 from tests.running import until
-from tests.services import CONFIG, texts_in
+from tests.services import CONFIG, texts_in, with_settings
 
 ENDPOINTS = {"setup": "/setup", "predict": "/predict", "webhook": "/webhook"}
 HEADERS = {"User-Agent": "heartex/1.23.2+0.gdf96d79.dirty", "Host": "localhost:9090"}
@@ -168,6 +168,26 @@ def test_an_interactive_call_is_answered_like_any_other(client: FlaskClient) -> 
     assert body["params"]["context"]
     assert interactive.status_code == 200
     assert interactive.get_json() == plain.get_json()
+
+
+def test_what_was_drawn_is_marked_further_on_where_a_setting_says_so(
+    services: Services, application: Application
+) -> None:
+    text, held_out = (texts_in(split, 1)[0] for split in (Split.TRAIN, Split.TEST))
+    marks = '<Labels name="ner" toName="text"><Label value="PER"/></Labels>'
+    value = {"start": text.index("message"), "end": text.index("message") + 7, "text": "message", "labels": ["PER"]}
+    drawn = {"id": "uBe", "from_name": "ner", "to_name": "text", "type": "labels", "origin": "manual", "value": value}
+    body = recorded("predict_one_task") | {"label_config": f'<View><Text name="text" value="$text"/>{marks}</View>'}
+    body["tasks"] = [{"id": 1, "data": {"text": f"{text} message"}}, {"id": 2, "data": {"text": held_out}}]
+    body["params"]["context"] = {"result": [drawn]}
+    client = application.make(with_settings(services, mark_further=True)).test_client()
+
+    further, blind = client.post("/predict", json=body, headers=HEADERS).get_json()["results"]
+
+    assert [region["value"] for region in further["result"]] == [
+        {**value, "start": len(text) + 1, "end": len(text) + 8}
+    ]
+    assert (further["score"], blind["result"], blind["score"]) == (None, [], None)
 
 
 @pytest.mark.parametrize("extra_params", [{"threshold": 0.5}, '{"threshold": 0.5}', "not JSON", ["a"]])
