@@ -7,6 +7,7 @@ from ..domain.annotation import Region
 from ..domain.example import Target
 from ..domain.label_config import Control
 from ..domain.model import ScoredTarget
+from ..domain.object_tag import as_text
 from ..domain.reasons import Reason
 from .base import GivenAnswer, TaskKind
 
@@ -46,7 +47,7 @@ class Generation(TaskKind):
     def write(self, control: Control, answer: ScoredTarget, text: str) -> list[Region]:  # noqa: ARG002 (the base's shape)
         if not isinstance(answer.target, str) or not answer.target.strip():
             return []
-        return [self.region(control, "textarea", {"text": [answer.target]}, answer.score, id=control.name)]
+        return [self.region(control, "textarea", {"text": [as_text(answer.target)]}, answer.score, id=control.name)]
 
     def resolve(self, votes: Sequence[Target]) -> Target | None:
         """Return the response that more than half of the annotators wrote, but for white space."""
