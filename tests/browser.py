@@ -29,16 +29,20 @@ CHROMIUM_OPTIONS = (
 PATIENCE_MS = 60_000
 # Where a piece of the shown text stands on the screen: the middle of its first and of its last character.
 PLACE_OF_PIECE = """piece => {
-  const walker = document.createTreeWalker(document.querySelector(".lsf-richtext__container"), NodeFilter.SHOW_TEXT);
+  const frame = document.querySelector("iframe.lsf-richtext__iframe");  // hypertext stands in one
+  const shown = frame ? frame.contentDocument : document;
+  const root = frame ? shown.body : document.querySelector(".lsf-richtext__container, .lsf-paragraphs");
+  const { left: x, top: y } = frame ? frame.getBoundingClientRect() : { left: 0, top: 0 };
+  const walker = shown.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const start = node.data.indexOf(piece);
     if (start < 0) continue;
-    const range = document.createRange();
+    const range = shown.createRange();
     const middle = at => {
       range.setStart(node, at);
       range.setEnd(node, at + 1);
       const box = range.getBoundingClientRect();
-      return [box.left, box.right, box.top + box.height / 2];
+      return [x + box.left, x + box.right, y + box.top + box.height / 2];
     };
     const [left, , top] = middle(start), [, right, bottom] = middle(start + piece.length - 1);
     return [left + 1, top, right - 1, bottom];

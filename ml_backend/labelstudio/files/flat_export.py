@@ -20,6 +20,7 @@ from typing import Any
 from ...domain.annotation import Annotation, Region, Task
 from ...domain.label_config import Control, LabelConfig
 from ...errors import PayloadError, StudioExportError
+from ...tasks.objects import find_objects
 from ..json_stream import NotJson, json_decoder
 from .flat_file import FlatFile
 from .notes import FileNotes
@@ -34,6 +35,8 @@ WRITTEN_OVER = frozenset(WRITTEN_LAST)
 """Columns that every flat export has; a field or control with such a name is missing from the file."""
 ABOUT = WRITTEN_OVER | {TASK_ID, "agreement", "history"}
 RENAMED = "_data_"
+LISTS = frozenset({"Paragraphs", "List"})
+"""Objects whose fields hold lists, which tables hold as JSON."""
 PLAIN_KEYS = {"choices": "choices", "textarea": "text"}
 """For each type of region, the key of the value that Label Studio writes as a plain cell where it is the only one."""
 
@@ -132,7 +135,7 @@ class _Columns:
 
     Attributes:
         data: the field of the tasks' data that a column holds, by the column.
-        structured: columns of `data` whose cells hold JSON of which the label config shows a part, such as `$doc.text`.
+        structured: columns of `data` whose cells hold JSON: a list, or what the config shows a part of (`$doc.text`).
         answers: names of the controls whose answers are in the column of the same name.
         mixed: names in `answers` whose column also holds a field; the form of a cell shows which it is.
         hidden: why the file does not show the answers to a control, as a clause that follows its name.
@@ -268,11 +271,11 @@ class _ColumnFacts:
 
 
 def _shown_fields(config: LabelConfig, facts: _ColumnFacts) -> dict[str, bool]:
-    """Return the fields that the label config shows; true for those it shows a part of, as `doc` for `$doc.text`."""
+    """Return the fields that the label config shows; true for those that hold no text, as `doc` for `$doc.text`."""
     # A task's own id may be shown as well, and not every flat export holds it.
-    beside = (shown for shown in config.objects if shown.tag == "Text" and shown.field != TASK_ID)
+    beside = (shown for shown in config.objects if shown.tag in find_objects() and shown.field != TASK_ID)
     objects = [shown for shown in (*(control.object for control in config.controls), *beside) if shown.field]
-    whole = {shown.field: False for shown in objects if shown.field in facts.columns}
+    whole = {shown.field: shown.tag in LISTS for shown in objects if shown.field in facts.columns}
     parts = {
         key: re.search(rf"\${re.escape(key)}(\.\w|\[)", shown.written) is not None
         for shown in objects

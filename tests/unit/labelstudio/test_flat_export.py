@@ -25,6 +25,11 @@ def config(control: str, name: str = "text") -> LabelConfig:
 
 SINGLE = config('<Choices name="topics" toName="text"><Choice value="a"/></Choices>')
 LABELS = config('<Labels name="label" toName="text"><Label value="PER"/></Labels>')
+TALK = parse_label_config(
+    '<View><Paragraphs name="dialogue" value="$talk"/><ParagraphLabels name="slot" toName="dialogue">'
+    '<Label value="Location"/></ParagraphLabels></View>'
+)
+OSLO = {"start": "0", "end": "0", "startOffset": 3, "endOffset": 7, "text": "Oslo", "paragraphlabels": ["Location"]}
 DRAFT = config('<TextArea name="instruction" toName="prompt"/>', "prompt")
 
 
@@ -55,6 +60,7 @@ CASES = [
     ),
     (DRAFT, {"prompt": "p", "instruction": 'An "answer"\nin two'}, [{"text": ['An "answer"\nin two']}]),
     (SINGLE, {"text": "t", "topics": ""}, []),
+    (TALK, {"talk": [{"author": "Mira", "text": "Is Oslo open?"}], "slot": [OSLO]}, [OSLO]),
 ]
 
 
