@@ -1,5 +1,6 @@
 """The text templates of the installed Label Studio, tasks for them, and people's answers to these."""
 
+import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -123,9 +124,14 @@ def _is_about_text(template: GalleryTemplate) -> bool:
 
 
 def _content(shown: ObjectTag, number: int) -> Any:
-    words = f"my {WORDS[number % len(WORDS)]} is lost 🪁 {shown.name} number {number}"
+    # Texts that resemble each other share a split, so most of their letters are drawn.
+    draw = random.Random(f"{shown.name} {number}")
+    noise = " ".join("".join(draw.choices("abcdefgh", k=5)) for _ in range(8))
+    words = f"my {WORDS[number % len(WORDS)]} is lost 🪁 {shown.name} {noise}"
     if shown.tag == "HyperText":
-        return f"<h1>my {WORDS[number % len(WORDS)]}</h1><p>is <b>lost</b> 🪁 &amp; {number}<br>gone</p>\r\n<p>Bye</p>"
+        return (
+            f"<h1>my {WORDS[number % len(WORDS)]}</h1><p>is <b>lost</b> 🪁 &amp; {number}<br>{noise}</p>\r\n<p>Bye</p>"
+        )
     if shown.tag == "Paragraphs":
         name, text = shown.attributes.get("namekey", "author"), shown.attributes.get("textkey", "text")
         return [{name: "Mira", text: "Hi 👩‍🚀, please"}, {name: "Bot", text: words}]

@@ -65,7 +65,7 @@ def pooled_features(features: Floats2d, tokenised: TokenisedTexts) -> Floats2d:
     counts = np.diff(np.append(firsts, len(features)))
     pooled = np.zeros((tokenised.texts, tokenised.field_count, features.shape[1]), dtype=np.float32)
     pooled[texts, fields] = np.add.reduceat(features, firsts) / counts[:, None] if len(firsts) else 0.0
-    return pooled.reshape(tokenised.texts, -1)
+    return pooled.reshape(tokenised.texts, tokenised.field_count * features.shape[1])
 
 
 def text_vectors(features: Floats2d, tokenised: TokenisedTexts) -> Floats2d:

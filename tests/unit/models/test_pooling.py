@@ -44,6 +44,13 @@ def test_logits_are_pooled_by_field_and_added(pooling: Pooling, pool: type[np.me
 
 
 @pytest.mark.parametrize("pooling", Pooling)
+def test_no_texts_of_several_fields_have_no_logits(pooling: Pooling) -> None:
+    none = TokenisedTexts([], None, np.array([0]), fields=np.array([], dtype=np.int64), field_count=2)
+
+    assert pooled_logits(HEAD, FEATURES[:0], none, pooling).shape == (0, 4)
+
+
+@pytest.mark.parametrize("pooling", Pooling)
 def test_training_pools_as_serving_does(pooling: Pooling) -> None:
     import torch
 
