@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ml_backend.domain.example import PrelabelOutcome, Span, Target, parts_of, spans_in
-from ml_backend.domain.model import ScoredTarget
+from ml_backend.domain.model import Method, ScoredTarget
 from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.labelstudio.local import LocalStudio
 from ml_backend.labelstudio.plans import plan_of
 from ml_backend.tasks import ServingPlan, serving_plan
+from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.splits import splits_of
 from tests.browser import keep, logged_in, mark
 from tests.e2e.loops import Loop, config_of, connected_loop, submit
@@ -99,7 +100,9 @@ def test_what_is_pushed_is_shown_and_stored_as_it_was(
         page = logged_in(browser, studio)
         _annotate(page, loop, by_hand, truth[waiting[by_hand]][1], waiting[by_hand])
 
-        job = loop.backend.finish(loop.services, loop.backend.press_start_training(loop.services, loop.project))
+        training = TrainJob.by_settings(loop.services, "command").model_copy(update={"method": Method.REGRESSION})
+        requested, _ = training.request(loop.services, loop.project.id)
+        job = loop.backend.finish(loop.services, requested)
 
         version = job.result["model_version"]
         assert job.result["is_promoted"] is True, job.result["gate"]["reason"]
