@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row
+from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, Span
 from ml_backend.domain.reasons import ReasonCounts
 from ml_backend.exporters.base import ExportRequest
 from ml_backend.labelstudio.config.parse import parse_label_config
@@ -98,3 +98,28 @@ def test_the_text_is_written_where_the_label_config_looks_for_it(
 
     assert json.loads(text)[0]["data"] == data
     assert [each.input for each in read(tmp_path / "x.json", plan)] == [{plan.fields[0]: "Grüße"}]
+
+
+@pytest.mark.parametrize(
+    ("template", "data"),
+    [
+        ("hypertext", {"html": "<h1>Kite 🪁</h1><ul><li>Acme GmbH</li><li>12 EUR</li></ul>\r\n&amp; <b>more</b>"}),
+        ("dialogue", {"dialogue": [{"author": "A", "text": "Hi 🪁\r\nyou"}, {"author": "B", "text": "Acme GmbH?"}]}),
+    ],
+)
+def test_marks_keep_their_pieces_in_objects_that_are_counted_otherwise(
+    template: str, data: dict[str, Any], tmp_path: Path
+) -> None:
+    plan = serving_plan(parse_label_config(template_path(template).read_text(encoding="utf-8")))
+    (marking,) = (each for each in plan.controls if each.control.marks_regions)
+    text, label = plan.text(data), marking.control.label_values[0]
+    start = text.index("Acme")
+    told = row(text, field=plan.fields[0], targets={marking.name: (Span(start, start + 9, label),)})
+    asked = ExportRequest("", marking.name, texts=plan.texts, controls=plan.controls)
+
+    export("label-studio", [told], tmp_path / "again.json", asked)
+
+    (again,) = read(tmp_path / "again.json", plan)
+    assert (again.input, again.targets) == (told.input, told.targets)
+    (task,) = json.loads((tmp_path / "again.json").read_text())
+    assert [region["value"]["text"] for region in task["annotations"][0]["result"]] == ["Acme GmbH"]
