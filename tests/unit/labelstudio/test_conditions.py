@@ -67,6 +67,7 @@ WHEN = 'visibleWhen="choice-selected" whenTagName="theme"'
         ('visibleWhen="region-selected"', [], False),
         ('visibleWhen="region-selected"', [chosen("spans", "ORG", kind="labels")], True),
         ('visibleWhen="region-selected" whenTagName="spans"', [chosen("spans", "ORG", kind="labels")], True),
+        ('visibleWhen="region-selected"', [chosen("spans", "ORG", kind="paragraphlabels")], True),
         ('visibleWhen="region-selected" whenTagName="others"', [chosen("spans", "ORG", kind="labels")], False),
         ('visibleWhen="region-selected" whenLabelValue="PER,ORG"', [chosen("spans", "ORG", kind="labels")], True),
         ('visibleWhen="region-selected" whenLabelValue="PER"', [chosen("spans", "ORG", kind="labels")], False),
