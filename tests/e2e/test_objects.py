@@ -124,7 +124,7 @@ def test_what_is_pushed_is_shown_and_stored_as_it_was(
 def _essence(region: Mapping[str, Any]) -> str:
     """The control, the place and the label.
 
-    The editor fills in the XPath, which is pushed empty; in dialogues it writes the text anew, and wrongly behind CR LF.
+    The editor fills in the XPath, which is pushed empty; in dialogues it writes the text anew, wrongly behind CR LF.
     """
     dropped = {"hypertextlabels": {"start", "startOffset", "end", "endOffset"}, "paragraphlabels": {"text"}}
     value = {key: each for key, each in region["value"].items() if key not in dropped.get(region["type"], ())}
