@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_backend.domain.annotation import Region
@@ -43,6 +43,7 @@ def sent(marking: str, field: Any, spans: list[tuple[int, int]]) -> list[Region]
     return regions
 
 
+@settings(max_examples=40)
 @given(LETTERS, SPANS)
 def test_marks_in_a_text_lie_inside_it(text: str, spans: list[tuple[int, int]]) -> None:
     for region in sent("Labels", text, spans):
@@ -51,6 +52,7 @@ def test_marks_in_a_text_lie_inside_it(text: str, spans: list[tuple[int, int]]) 
         assert len(value["text"]) == value["end"] - value["start"]
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(LETTERS, LETTERS), max_size=3), SPANS)
 def test_marks_in_a_dialogue_lie_inside_a_turn_and_cut_no_character(
     turns: list[tuple[str, str]], spans: list[tuple[int, int]]
@@ -67,6 +69,7 @@ def test_marks_in_a_dialogue_lie_inside_a_turn_and_cut_no_character(
             assert not (before[1:] in HIGH and after[1:] in LOW) or _is_two_halves(turns[int(value[turn])][1])
 
 
+@settings(max_examples=40)
 @given(LETTERS, SPANS)
 def test_marks_in_hypertext_hold_something(html: str, spans: list[tuple[int, int]]) -> None:
     for region in sent("HyperTextLabels", html, spans):
