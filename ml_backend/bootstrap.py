@@ -3,6 +3,7 @@
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from .serving.model_versions import ModelVersions
 from .storage.database import open_database
 from .tracking.mlflow import MlflowTracker
 from .tracking.registry import MlflowRegistry
+from .workflows.project_options import ProjectOptions
 from .workflows.services import Services
 
 if TYPE_CHECKING:
@@ -59,7 +61,8 @@ def build_services(options: Options, *, launcher: JobLauncher | None = None) -> 
     mlflow = MlflowRegistry(options.mlflow, cache=home / "models")
     versions = ModelVersions(database.versions, mlflow, home)
     answers = AnswerCache(options.serving.prediction_cache_mb * MB)
-    predictors = _Predictors(options, answers)
+    options_of = ProjectOptions(options, database.settings).of
+    predictors = _Predictors(options, options_of, answers)
     return Services(
         options=options,
         database=database,
@@ -76,7 +79,7 @@ def build_services(options: Options, *, launcher: JobLauncher | None = None) -> 
             limit_bytes=options.serving.model_memory_mb * MB,
         ),
         load_predictor=partial(load_bundle_predictor, runtime=options.serving.runtime),
-        cold_start=partial(_cold_start, options),
+        cold_start=partial(_cold_start, options_of),
         text_server=partial(prompted_server, options),
         clock=_utc_now,
         hooks=_hooks(options),
@@ -103,8 +106,8 @@ class _Predictors:
     fast as any other. A text server may write the drafts.
     """
 
-    def __init__(self, options: Options, answers: AnswerCache) -> None:
-        self._options, self._answers = options, answers
+    def __init__(self, options: Options, options_of: Callable[[int], Options], answers: AnswerCache) -> None:
+        self._options, self._options_of, self._answers = options, options_of, answers
         self._lock = threading.Lock()
         self._opened: Engines | None = None
 
@@ -125,7 +128,8 @@ class _Predictors:
 
     def cold_start(self, project: Project) -> Predictor:
         """Return the predictor of a project before its first version."""
-        predictor = _cold_start(self._options, project, self._engines().encoder(self._options.models.base_model))
+        base_model = self._options_of(project.id).models.base_model
+        predictor = _cold_start(self._options_of, project, self._engines().encoder(base_model))
         predictor.warm_up()
         # Hints of labels do not change the version, and do change the answers.
         return CachedPredictor(predictor, self._answers, known_as=f"{predictor.version} {project.label_config}")
@@ -186,15 +190,18 @@ def prompted_server(options: Options, model: str | None = None) -> "OpenAiServer
     )
 
 
-def _cold_start(options: Options, project: Project, encoder: "Encoder | None" = None) -> "ColdStartPredictor":
+def _cold_start(
+    options_of: Callable[[int], Options], project: Project, encoder: "Encoder | None" = None
+) -> "ColdStartPredictor":
     """Return the predictor of a project before its first version.
 
     Args:
+        options_of: returns the options of a project.
         encoder: the base model's; None: torch's, since scores must not depend on the machine.
     """
     from .serving.cold_start import ColdStartPredictor, shared_encoder
 
-    plan = plan_of(project)
+    plan, options = plan_of(project), options_of(project.id)
     version = ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint)
     return ColdStartPredictor(version, plan, encoder or shared_encoder(options.models.base_model), _writer(options))
 
@@ -227,7 +234,7 @@ def _hooks(options: Options) -> Hooks:
     extensions = options.extensions
     shipped: dict[str, object] = {}
     if extensions.redact:
-        shipped["redaction"] = Redaction(extensions.redact, extensions.redact_region)
+        shipped[Hooks.REDACTION] = Redaction(extensions.redact, extensions.redact_region)
     if extensions.notify_url:
         shipped["notify"] = WebhookNotifier(extensions.notify_url, extensions.notify_secret.get_secret_value())
     return load_hooks(extensions.hooks, extensions.hook_timeout_s, shipped)

@@ -1,7 +1,6 @@
 """The one place that reads the environment."""
 
 import os
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,7 +8,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .errors import ConfigurationError
-from .options import PREFIX, Options, all_settings
+from .options import PREFIX, Options, all_settings, problem_of
 
 __all__ = ["load_settings"]
 
@@ -60,14 +59,4 @@ def load_settings(**overrides: object) -> Options:
     try:
         return _Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
-        raise ConfigurationError("; ".join(map(_clause, error.errors()))) from None
-
-
-def _clause(error: Mapping[str, Any]) -> str:
-    """Return what is wrong with a setting, or with several settings together, as a clause."""
-    *_, name = error["loc"] or ("",)
-    problem = error.get("ctx", {}).get("error")
-    if problem is None:
-        # The value may be shown: labelloop's own checks of secrets never put the secret into a message.
-        problem = f"{error['input']!r} found; {error['msg'][:1].lower()}{error['msg'][1:]}"
-    return f"{PREFIX}{name.upper()}: {problem}" if name in all_settings() else str(problem)
+        raise ConfigurationError("; ".join(map(problem_of, error.errors()))) from None

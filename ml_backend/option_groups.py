@@ -43,9 +43,18 @@ def prefixed(prefix: str) -> ConfigDict:
     return ConfigDict(alias_generator=lambda name: prefix + name)
 
 
-def setting(default: object, description: str, **constraints: Any) -> Any:
-    """Return a field with the text that the README's table shows."""
-    return Field(default=default, description=description, **constraints)
+def setting(
+    default: object, description: str, *, per_project: bool = False, in_studio: bool = False, **constraints: Any
+) -> Any:
+    """Return a field with the text that the README's table shows.
+
+    Args:
+        per_project: a project may have another value than the backend.
+        in_studio: also by the extra params of its model in Label Studio, so every value must be harmless there: it
+            names no file and no address, downloads nothing, and unmasks nothing.
+    """
+    marks: dict[str, Any] = {"per_project": per_project or in_studio, "in_studio": in_studio}
+    return Field(default=default, description=description, json_schema_extra=marks, **constraints)
 
 
 def _header(name: str) -> str:
@@ -100,14 +109,21 @@ class RetrainingOptions(Group):
 
     model_config = prefixed("retrain_")
 
-    after: Count = setting(50, "New reviewed labels after which training starts by itself; 0: never by itself.", ge=0)
+    after: Count = setting(
+        50, "New reviewed labels after which training starts by itself; 0: never by itself.", ge=0, in_studio=True
+    )
     on_drift: bool = setting(
         False,
         "Whether the first new label after an alarm that something has changed starts a training, though they are too "
         "few otherwise.",
+        in_studio=True,
     )
-    debounce_s: Seconds = setting(60.0, "Seconds without a new label before training starts by itself.", ge=0)
-    interval_s: Seconds = setting(600.0, "Least seconds between two trainings that start by themselves.", ge=0)
+    debounce_s: Seconds = setting(
+        60.0, "Seconds without a new label before training starts by itself.", ge=0, per_project=True
+    )
+    interval_s: Seconds = setting(
+        600.0, "Least seconds between two trainings that start by themselves.", ge=0, per_project=True
+    )
 
 
 def _project_ids(text: str) -> str:
@@ -175,16 +191,23 @@ class SelectionOptions(Group):
     model_config = prefixed("select_")
 
     strategy: Annotated[str, AfterValidator(_known_strategy)] = setting(
-        "margin_diverse", "Strategy that chooses the tasks to label next; `labelloop select --help` lists them."
+        "margin_diverse",
+        "Strategy that chooses the tasks to label next; `labelloop select --help` lists them.",
+        in_studio=True,
     )
-    count: Count = setting(300, "Tasks on the list of those to label next.", ge=1, le=10_000)
+    count: Count = setting(300, "Tasks on the list of those to label next.", ge=1, le=10_000, per_project=True)
     random_share: float = setting(
-        0.2, "Share of that list that is drawn at random, besides held-out tasks, which always are.", ge=0, le=1
+        0.2,
+        "Share of that list that is drawn at random, besides held-out tasks, which always are.",
+        ge=0,
+        le=1,
+        in_studio=True,
     )
     mixed: bool = setting(
         False,
         "Whether likely label errors and disagreements stand on that list as well, by what a second of work on them "
         "is expected to change.",
+        in_studio=True,
     )
     features_mb: Count = setting(
         512, "Disk space for the vectors of texts that tasks are chosen by, in MB; 0: none are kept.", ge=0
@@ -201,12 +224,14 @@ class SourceOptions(Group):
         "Folder of label sources that trainings learn from, or of one such folder per project, named like its "
         "snapshots' (`<slug>-<id>`); empty: none. Its code runs with the rights of the worker.",
         alias="sources",
+        per_project=True,
     )
     weak_rows: WeakRows = setting(
         WeakRows.AUTO,
         "Whether trainings learn from what label sources propose: `none`, `rows` or `auto`: unless a regression is "
         "worse with it on rows that people labeled.",
         alias="weak_rows",
+        per_project=True,
     )
 
     precision_floor: float = setting(
@@ -214,6 +239,7 @@ class SourceOptions(Group):
         "Share of a label source's votes that must prove right: one that is surely below it is switched off.",
         ge=0,
         le=1,
+        in_studio=True,
     )
     text_timeout_s: Seconds = setting(
         1.0,

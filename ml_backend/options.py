@@ -1,7 +1,7 @@
 """Every setting, in groups that are passed on as they are. Plain values: `config` alone reads the environment."""
 # Longer than 400 lines because every setting stands here, and nowhere else.
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -20,6 +21,7 @@ from pydantic.fields import FieldInfo
 from .domain.addresses import LOOPBACK_HOSTS, base_url, credential, host_name, http_url, in_url, user_name
 from .domain.model import GREATEST_SEED
 from .domain.snapshot import SplitFractions
+from .errors import ConfigurationError
 from .option_groups import (
     AccessOptions,
     Count,
@@ -35,7 +37,7 @@ from .option_groups import (
     setting,
 )
 
-__all__ = ["PREFIX", "BackendOptions", "CostOptions", "Options", "all_settings"]
+__all__ = ["PREFIX", "BackendOptions", "CostOptions", "Options", "all_settings", "problem_of", "project_settings"]
 
 PREFIX = "LABELLOOP_"
 STATE_DATABASES = ("sqlite", "postgresql")
@@ -121,11 +123,13 @@ class ModelOptions(Group):
     base_model: str = setting(
         "sentence-transformers/all-MiniLM-L6-v2",
         "Base model: a Hugging Face name or a folder; any encoder or decoder of transformers.",
+        per_project=True,
     )
     text_base_model: str = setting(
         "HuggingFaceTB/SmolLM2-135M-Instruct",
         "Base model of text areas: a Hugging Face name or a folder; any decoder of transformers. "
         "Empty: no drafts before a version is trained.",
+        per_project=True,
     )
 
     @field_validator("base_model")
@@ -192,26 +196,33 @@ class LabelOptions(Group):
     split: Annotated[
         SplitFractions, BeforeValidator(lambda value: SplitFractions.parse(value) if isinstance(value, str) else value)
     ] = setting(
-        SplitFractions(), "Shares of train, validation and test; read when a project is connected, fixed from then on."
+        SplitFractions(),
+        "Shares of train, validation and test; read when a project is connected, fixed from then on.",
+        per_project=True,
     )
-    ignored_fields: str = setting("", "Fields not to read, separated by commas; fixed when a project is connected.")
+    ignored_fields: str = setting(
+        "", "Fields not to read, separated by commas; fixed when a project is connected.", per_project=True
+    )
     review_rule: str = setting(
         "submitted",
         "Which annotations count as reviewed: `submitted`, `ground_truth`, `approved:<control>=<value>` "
         "or `agreement:<N>` annotators.",
+        in_studio=True,
     )
     trust_ground_truth: bool = setting(
-        False, "Whether a ground-truth annotation settles a disagreement between annotators."
+        False, "Whether a ground-truth annotation settles a disagreement between annotators.", in_studio=True
     )
     train_on_accepted: bool = setting(
         False,
         "Whether answers that `labelloop auto-accept` accepted are trained on; they are never validated or tested on.",
+        per_project=True,
     )
 
     slice_fields: str = setting(
         "",
         "Fields of the task's data, separated by commas, by whose values versions are compared as well: the gate keeps "
         "a version out that is surely worse for one of them.",
+        in_studio=True,
     )
 
     @field_validator("review_rule")
@@ -232,15 +243,19 @@ class FeedbackOptions(Group):
     """Settings of what is written back to Label Studio without a command."""
 
     auto_push: bool = setting(
-        True, "Whether tasks imported later get pre-labels pushed, which uncertainty sampling needs."
+        True, "Whether tasks imported later get pre-labels pushed, which uncertainty sampling needs.", in_studio=True
     )
     audit_after_training: bool = setting(
         True,
         "Whether an audit of the labels follows every training of a project by itself, and its findings "
         "are shown in Label Studio.",
+        in_studio=True,
     )
     push_flags_at_most: Count = setting(
-        300, "Likely label errors that are shown in Label Studio at a time, the most suspicious ones.", ge=0
+        300,
+        "Likely label errors that are shown in Label Studio at a time, the most suspicious ones.",
+        ge=0,
+        per_project=True,
     )
     mark_further: bool = setting(
         False,
@@ -250,12 +265,14 @@ class FeedbackOptions(Group):
         "",
         "Labels that pre-labels must not show, separated by commas: tasks that the model answers so are left to people "
         "alone.",
+        in_studio=True,
     )
     flag_precision_floor: float = setting(
         0.2,
         "Share of flags that must prove right: a kind of issue that is surely below it is not flagged any more.",
         ge=0,
         le=1,
+        in_studio=True,
     )
 
     @property
@@ -268,18 +285,29 @@ class CostOptions(Group):
     """Prices of labels and machines, and when more labels stop paying."""
 
     expert_hour_price: float = setting(
-        0.0, "Price of an expert's hour, for `labelloop report`; 0: hours alone are shown.", ge=0, allow_inf_nan=False
+        0.0,
+        "Price of an expert's hour, for `labelloop report`; 0: hours alone are shown.",
+        ge=0,
+        allow_inf_nan=False,
+        in_studio=True,
     )
     machine_hour_price: float = setting(
-        0.0, "Price of an hour of the machine that trains; 0: hours alone are shown.", ge=0, allow_inf_nan=False
+        0.0,
+        "Price of an hour of the machine that trains; 0: hours alone are shown.",
+        ge=0,
+        allow_inf_nan=False,
+        in_studio=True,
     )
-    currency: str = setting("EUR", "Currency of all prices, as it is written behind a number.", max_length=12)
+    currency: str = setting(
+        "EUR", "Currency of all prices, as it is written behind a number.", max_length=12, in_studio=True
+    )
     stop_below_gain: float = setting(
         0.002,
         "Least F1, from 0 to 1, that an expert's hour must gain: where the next 100 labels gain less, "
         "`labelloop report` says that more of them do not pay.",
         ge=0,
         le=1,
+        in_studio=True,
     )
 
 
@@ -294,9 +322,12 @@ class _ExtensionOptions(Group):
         "",
         "Personal data that is masked in snapshots, exports and all that is made of them: some of `email`, "
         "`phone`, `iban`, `card`, separated by commas; empty: none.",
+        per_project=True,
     )
     redact_region: str = setting(
-        "", "Country, such as `DE`, whose national phone numbers are masked; empty: international ones alone."
+        "",
+        "Country, such as `DE`, whose national phone numbers are masked; empty: international ones alone.",
+        per_project=True,
     )
     notify_url: Annotated[str, AfterValidator(lambda url: url and http_url(url))] = setting(
         "", "URL that gets a signed message when a snapshot is written, a version trained or promoted, or drift found."
@@ -304,6 +335,14 @@ class _ExtensionOptions(Group):
     notify_secret: SecretStr = setting(
         SecretStr(""), "Secret of at least 16 characters that those messages are signed with."
     )
+
+    @model_validator(mode="after")
+    def _check_redaction(self) -> "_ExtensionOptions":
+        if self.redact:
+            from .hooks.redaction import Redaction
+
+            Redaction(self.redact, self.redact_region)
+        return self
 
 
 class Options(Group):
@@ -394,16 +433,73 @@ class Options(Group):
 
     def environment(self) -> dict[str, str]:
         """Return the environment that makes a child process read these same settings."""
-        variables: dict[str, str] = {}
+        return {PREFIX + name.upper(): text for name, text in self.texts(all_settings()).items()}
+
+    def texts(self, names: Collection[str]) -> dict[str, str]:
+        """Return the values of these settings as text, secrets too; each text would give the same value again."""
+        texts: dict[str, str] = {}
         for name, group, field, _ in _fields():
-            value = getattr(getattr(self, group) if group else self, field)
-            variables[PREFIX + name.upper()] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        return variables
+            if name in names:
+                value = getattr(getattr(self, group) if group else self, field)
+                texts[name] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        return texts
+
+    def with_values(self, values: Mapping[str, object]) -> "Options":
+        """Return these options with other values of settings that lie in groups.
+
+        Raises:
+            ConfigurationError: a value cannot work, or there is no such setting.
+        """
+        per_group: dict[str, dict[str, object]] = {}
+        places = {name: group for name, group, _, _ in _fields() if group}
+        for name, value in values.items():
+            if name not in places:
+                raise ConfigurationError(f"unknown setting {name}; the known ones are listed in the README")
+            per_group.setdefault(places[name], {})[name] = value
+        changed: dict[str, BaseModel] = {}
+        for group, new in per_group.items():
+            before: BaseModel = getattr(self, group)
+            # What was given before stays given, so that it can be told from a default.
+            given = {
+                definition.alias or field: getattr(before, field)
+                for field, definition in type(before).model_fields.items()
+                if field in before.model_fields_set
+            }
+            try:
+                changed[group] = type(before)(**{**given, **new})
+            except ValidationError as error:
+                raise ConfigurationError("; ".join(map(problem_of, error.errors()))) from None
+        return self.model_copy(update=changed)
 
 
 def all_settings() -> dict[str, FieldInfo]:
     """Return the field of each setting by the setting's name, in the README's order."""
     return {name: field for name, _, _, field in _fields()}
+
+
+def project_settings(*, in_studio: bool = False) -> dict[str, tuple[str, str]]:
+    """Return the group and the field of each setting that a project may have for itself, by its name.
+
+    Args:
+        in_studio: only those that Label Studio's extra params may hold as well.
+    """
+    mark = "in_studio" if in_studio else "per_project"
+    return {name: (group, field) for name, group, field, definition in _fields() if _has(definition, mark)}
+
+
+def problem_of(error: Mapping[str, Any]) -> str:
+    """Return what pydantic found wrong with a setting, or with several settings together, as a clause."""
+    *_, name = error["loc"] or ("",)
+    problem = error.get("ctx", {}).get("error")
+    if problem is None:
+        # The value may be shown: labelloop's own checks of secrets never put the secret into a message.
+        problem = f"{error['input']!r} found; {error['msg'][:1].lower()}{error['msg'][1:]}"
+    return f"{PREFIX}{name.upper()}: {problem}" if name in all_settings() else str(problem)
+
+
+def _has(definition: FieldInfo, mark: str) -> bool:
+    marks = definition.json_schema_extra
+    return isinstance(marks, Mapping) and bool(marks.get(mark))
 
 
 def _fields() -> Iterator[tuple[str, str, str, FieldInfo]]:

@@ -57,7 +57,7 @@ def audit(
         raise ConfigurationError("name what to audit: either --project ID or --snapshot DIR")
     if push and project is None:
         raise ConfigurationError("--push shows findings in Label Studio; give the project: --project ID")
-    services = open_services()
+    services = open_services(project=project)
     folder = str(snapshot.resolve()) if snapshot else None
     wanted = AuditJob(trigger="command", is_deep=deep, is_pushed=push, snapshot=folder)
     job = run_in_foreground(services, claimed(services, project or 0, wanted))

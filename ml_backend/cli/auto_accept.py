@@ -117,7 +117,7 @@ def undo(
 def _opened(project: int | None) -> "tuple[Services, Project]":
     if project is None:
         raise ConfigurationError("name the project: --project ID")
-    services = open_services()
+    services = open_services(project=project)
     return services, services.database.projects.get(project)
 
 

@@ -54,7 +54,7 @@ def baseline(
     from ..workflows.baselines.measure import Baseline
 
     check_source(project, studio_export, config)
-    services = open_services()
+    services = open_services(project=project)
     url = services.options.text_server.url
     if url:
         note(f"{url} gets the texts of test rows, and of train rows as examples")

@@ -85,7 +85,7 @@ def export(
     """
     fractions = _fractions(split)
     check_source(project, studio_export, None if studio_export is None else config or studio_export)
-    services = open_services()
+    services = open_services(project=project)
     connected = services.database.projects.get(project) if project is not None else None
     if connected is not None and fractions is not None and fractions != connected.split:
         raise ConfigurationError(

@@ -105,7 +105,7 @@ def rollback(project: OptionalProject = None, reason: Reason = "rolled back", as
     """Let the version that served before serve again."""
     if project is None:
         raise ConfigurationError("name the project: --project ID")
-    services = open_services()
+    services = open_services(project=project)
     _run_promotion(services, project, None, reason=reason, is_forced=True, as_json=as_json)
 
 
@@ -116,7 +116,7 @@ def show_log(project: OptionalProject = None, as_json: AsJson = False) -> None:
 
     if project is None:
         raise ConfigurationError("name the project: --project ID")
-    services = open_services()
+    services = open_services(project=project)
     entries = promotion_log(services, services.database.projects.get(project))
     rows = [
         (

@@ -47,7 +47,7 @@ def connect(
         raise ConfigurationError("--create needs --config FILE; label_config/ holds templates")
     if project is not None and (config or tasks):
         raise ConfigurationError("--config and --tasks belong to --create; an existing project has its own")
-    services = open_services()
+    services = open_services(project=project)
     if project is not None:
         connection = connect_project(services, project)
     else:
@@ -70,7 +70,7 @@ def doctor(
     """
     from ..workflows.doctor.diagnose import diagnose
 
-    findings = diagnose(open_services(), project)
+    findings = diagnose(open_services(project=project), project)
     lines = []
     for finding in findings:
         whose = f" of project {finding.project_id}" if finding.project_id is not None else ""
@@ -98,7 +98,7 @@ def prelabel(
 
     if project is None:
         raise ConfigurationError("name the project: --project ID")
-    services = open_services()
+    services = open_services(project=project)
     job = run_in_foreground(services, lambda: PrelabelJob(trigger="command").request(services, project, claim=True))
     result = job.result
     if not result["is_selected"]:

@@ -46,7 +46,7 @@ def report(
         raise ConfigurationError(f"--target {target:g} found; wanted an F1 above 0 and at most 1, such as .9")
     from ..workflows.reporting.report import report_on_export, report_on_project, write_report
 
-    services = open_services()
+    services = open_services(project=project)
     if project is not None:
         connected = services.database.projects.get(project)
         name = connected.ref.key

@@ -67,7 +67,7 @@ def select(
         raise ConfigurationError("--push shows tasks in Label Studio; give the project: --project ID")
     if project is not None and tasks is not None:
         raise ConfigurationError("--tasks goes with --studio-export; a project's unlabeled tasks are in Label Studio")
-    services = open_services()
+    services = open_services(project=project)
     folder = str(sources.resolve()) if sources else ""
     if project is not None:
         result = (_pushed if push else _of_project)(services, project, strategy, count, folder)

@@ -43,11 +43,12 @@ def read_settings() -> "Options":
     return settings
 
 
-def open_services(settings: "Options | None" = None) -> "Services":
+def open_services(settings: "Options | None" = None, *, project: int | None = None) -> "Services":
     """Return services, which are closed with the command.
 
     Args:
         settings: None: those of `read_settings`.
+        project: the project that they are for; None: the backend, or work on files.
     """
     from ..bootstrap import build_services
 
@@ -55,7 +56,7 @@ def open_services(settings: "Options | None" = None) -> "Services":
     services = build_services(settings or read_settings(), launcher=launcher)
     if opened is not None:
         opened.callback(services.close)
-    return services
+    return services.for_project(project or 0)
 
 
 def operator() -> str:

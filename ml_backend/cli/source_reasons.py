@@ -44,7 +44,7 @@ def reasons(
     """
     from ..workflows.sourcing.worklist import reasons_worklist
 
-    services = open_services()
+    services = open_services(project=project)
     asked = asked_texts(services, project, studio_export, config)
     read = read_as_asked(services, sources, asked, labeled_alone=True)
     result = reasons_worklist(services, asked if isinstance(asked, Project) else None, read, language=language)
@@ -71,7 +71,7 @@ def guidelines(
     from ..workflows.sourcing.guidelines import annotation_guidelines
     from ..workflows.sourcing.markdown import guidelines_page
 
-    services = open_services()
+    services = open_services(project=project)
     asked = asked_texts(services, project, studio_export, config)
     read = read_as_asked(services, sources, asked, labeled_alone=True)
     result = annotation_guidelines(

@@ -90,7 +90,7 @@ def check(
 
     if push and project is None:
         raise ConfigurationError("--push shows differences in Label Studio; give the project: --project ID")
-    services = open_services()
+    services = open_services(project=project)
     asked = asked_texts(services, project, studio_export, config, tasks)
     read = read_as_asked(services, sources, asked, floor=floor)
     pushed = asdict(push_differences(services, asked, read)) if push and isinstance(asked, Project) else None
@@ -153,7 +153,7 @@ def _read(
     tasks: Path | None,
     floor: float | None,
 ) -> "ReadTexts":
-    services = open_services()
+    services = open_services(project=project)
     asked = asked_texts(services, project, studio_export, config, tasks)
     return read_as_asked(services, sources, asked, floor=floor)
 

@@ -125,7 +125,7 @@ def train(
     options = {"suspects": suspects, "budget_min": budget}
     named = [f"{name}={value}" for name, value in options.items() if value is not None]
     overrides = overrides_from([*(settings or []), *named])
-    services = open_services()
+    services = open_services(project=project)
     if reword:
         _check_rewording(services, augment)
     source_options = services.options.sources

@@ -87,7 +87,7 @@ def tune(
     overrides = overrides_from(settings or [])
     if both := sorted({setting.name for setting in searched} & overrides.keys()):
         raise ConfigurationError(f"{', '.join(both)} is both searched and --set; leave one of the two out")
-    services = open_services()
+    services = open_services(project=project)
     choices = TrainingChoices(
         base_model=base_model or services.options.models.base_model,
         seed=services.options.seed if seed is None else seed,

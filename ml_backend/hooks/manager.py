@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.metadata import entry_points
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import pluggy
 
@@ -52,6 +52,9 @@ class _Hook:
 class Hooks:
     """The hooks of a process. Without any, nothing is called and no thread is started."""
 
+    REDACTION: ClassVar = "redaction"
+    """Name of the hook that masks personal data."""
+
     def __init__(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
         self.timeout_s = timeout_s
         self._manager = pluggy.PluginManager(HookSpecs.GROUP)
@@ -79,6 +82,19 @@ class Hooks:
         wrappers = [c.name for c in callers for i in c.get_hookimpls() if i.hookwrapper or i.wrapper]
         if wrappers:
             raise ConfigurationError(f"the hook {name} wraps {wrappers[0]}; labelloop calls plain functions only")
+
+    def with_redaction(self, kinds: str, region: str) -> "Hooks":
+        """Return the same hooks with another redaction, which has the last word on a row; without kinds, with none."""
+        from .redaction import Redaction
+
+        others = Hooks(self.timeout_s)
+        others._relay = self._relay
+        if kinds:
+            others.register(Redaction(kinds, region), self.REDACTION)
+        for name, plugin in self._manager.list_name_plugin():
+            if name != self.REDACTION:
+                others.register(plugin, name)
+        return others
 
     @property
     def names(self) -> tuple[str, ...]:

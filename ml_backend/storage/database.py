@@ -26,6 +26,7 @@ from .repositories.flags import FlagRepository
 from .repositories.gates import GateRepository
 from .repositories.hints import HintRepository
 from .repositories.jobs import JobRepository
+from .repositories.project_settings import ProjectSettingRepository
 from .repositories.projects import ProjectRepository
 from .repositories.selections import SelectionRepository
 from .repositories.snapshots import SnapshotRepository
@@ -83,6 +84,7 @@ class Database:
     def __init__(self, engine: Engine, use: FileUse | None, clock: Callable[[], datetime]) -> None:
         self.engine, self.use = engine, use
         self.projects = ProjectRepository(engine, clock)
+        self.settings = ProjectSettingRepository(engine, clock)
         self.events = EventRepository(engine, clock)
         self.hints = HintRepository(engine, clock)
         self.jobs = JobRepository(engine, clock)

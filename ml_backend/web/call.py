@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from flask import request
+from flask_login import current_user
 from pydantic import BaseModel, ValidationError
 
 from ..errors import PayloadError
@@ -30,6 +31,11 @@ class Call:
     services: Services
     visitor: Visitor
     ids: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, services: Services, ids: Mapping[str, Any]) -> "Call":
+        """Return the present request; its services are those of the project that the path names."""
+        return cls(services.for_project(ids.get("project_id", 0)), current_user, ids)
 
 
 def fields_of(model: type[ModelT]) -> ModelT:

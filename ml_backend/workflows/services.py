@@ -1,7 +1,7 @@
 """The services that every workflow gets: the outside, through its ports, and the settings."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from ..serving.answer_cache import AnswerCache
 from ..serving.champions import Champions
 from ..serving.model_versions import ModelVersions
 from ..storage.database import Database
+from .project_options import ProjectOptions
 
 if TYPE_CHECKING:
     from ..serving.openai_server import OpenAiServer
@@ -26,7 +27,10 @@ __all__ = ["Services"]
 class Services:
     """Live objects. `bootstrap` builds them for real; tests hand in fakes.
 
+    Whatever is done for a project is done with `for_project`, so that the project's own settings hold.
+
     Attributes:
+        options: of the backend, or of the project that these services are for.
         versions: all model versions, and which of them serves.
         champions: the predictors of this process.
         load_predictor: makes a predictor from a serving bundle.
@@ -35,6 +39,8 @@ class Services:
         hooks: other people's code at the loop's turning points.
         answers: the answers that champions and cold starts of this process have given.
         alarms: the current alarms of this process.
+        project_id: the project that these services are for; 0: the backend, and work on files.
+        shared: the services that those of a project were made from.
     """
 
     options: Options
@@ -51,6 +57,28 @@ class Services:
     hooks: Hooks = field(default_factory=Hooks)
     answers: AnswerCache = field(default_factory=lambda: AnswerCache(0))
     alarms: Alarms = field(default_factory=Alarms)
+    project_id: int = 0
+    shared: "Services | None" = None
+    _options_of: ProjectOptions = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_options_of", ProjectOptions(self.options, self.database.settings))
+
+    def for_project(self, project_id: int) -> "Services":
+        """Return these services with the settings that hold for a project at this moment.
+
+        Services that are for the project already stay as they are: a job works with one set of settings from its start
+        to its end.
+        """
+        if project_id == self.project_id:
+            return self
+        if self.shared is not None:
+            return self.shared.for_project(project_id)
+        options = self._options_of.of(project_id)
+        hooks = self.hooks
+        if options.extensions != self.options.extensions:
+            hooks = hooks.with_redaction(options.extensions.redact, options.extensions.redact_region)
+        return replace(self, options=options, hooks=hooks, project_id=project_id, shared=self)
 
     def close(self) -> None:
         """Close the connections to Label Studio and to the database."""

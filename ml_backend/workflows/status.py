@@ -62,7 +62,7 @@ class ProjectStatus:
     @classmethod
     def of(cls, services: Services, project: Project) -> "ProjectStatus":
         """Return the project's status, from the database alone."""
-        database = services.database
+        services, database = services.for_project(project.id), services.database
         tries = database.certificates.all(project.id)
         serving = announced_version(services, project)
         champion = services.versions.champion(project.ref.key)

@@ -6,7 +6,6 @@ from typing import Any, ClassVar, get_type_hints
 
 from flask import Blueprint, Response, flash, redirect, request
 from flask.typing import ResponseReturnValue
-from flask_login import current_user
 from pydantic import BaseModel
 
 from ...domain.access import Role
@@ -102,7 +101,7 @@ def _view(services: Services, endpoint: Endpoint) -> Any:
     accounts = Accounts(services)
 
     def view(**ids: Any) -> ResponseReturnValue:
-        call = Call(services, current_user, ids)
+        call = Call.of(services, ids)
         if endpoint.method == "GET":
             return _response(endpoint.answer(call, endpoint.read()))
         asked = endpoint.read()

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
-from flask_login import current_user
 
 from ...domain.access import Role
 from ...plugins import classes_in
@@ -59,7 +58,7 @@ def pages_blueprint(services: Services, access: Access) -> Blueprint:
 
 def _view(services: Services, page: Page) -> Any:
     def view(**ids: Any) -> ResponseReturnValue:
-        content = page.content(Call(services, current_user, ids))
+        content = page.content(Call.of(services, ids))
         about = services.database.projects.get(ids["project_id"]) if "project_id" in ids else None
         return render_template(f"{page.name}.html", page_shown=page.below or page.name, project_shown=about, **content)
 

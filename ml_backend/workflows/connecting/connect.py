@@ -70,7 +70,7 @@ def connect(services: Services, project_id: int) -> Connection:
         LabelConfigError: the project's label config cannot be served; nothing was done.
         StudioError: Label Studio cannot be reached, refuses the token, or cannot reach the backend.
     """
-    log = _ConnectingLog()
+    services, log = services.for_project(project_id), _ConnectingLog()
     project = _remembered(services, project_id, log)
     backend_id = _register(services, project, log)
     services.database.projects.set_backend(project_id, backend_id)
@@ -143,8 +143,8 @@ def _remembered(services: Services, project_id: int, log: _ConnectingLog) -> Pro
         log.changes.append("The label config was read again, since it has changed.")
     if project.split != services.options.labels.split:
         log.notices.append(
-            f"The split stays {project.split}, as it was when the project was connected; "
-            f"LABELLOOP_SPLIT={services.options.labels.split} is for projects that are connected later."
+            f"The split stays {project.split}, as it was when the project was connected; the setting split, "
+            f"{services.options.labels.split} now, is for projects that are connected later."
         )
     log.notices += [f"{notice}." for notice in (*plan.notices, *task_faults(services, plan, tasks))]
     reading = Reading.of(services, project, tasks)

@@ -59,6 +59,7 @@ def remember_project(
         return project
     for notice in plan.notices:
         log.info("project %s: %s", project_id, notice)
+    services = services.for_project(project_id)
     if project is None:
         fields = read_fields(services, plan, (task.data for task in tasks))
         for sentence in fields.sentences:

@@ -28,7 +28,7 @@ def diagnose(services: Services, project_id: int | None, *, probe: BackendProbe 
     findings = list(shared)
     for each in [project_id] if project_id is not None else _connected(services):
         checks = (*check_connection.CHECKS, *check_loop.CHECKS)
-        findings += Examination(services, probe, each).run(checks, shared)
+        findings += Examination(services.for_project(each), probe, each).run(checks, shared)
     if len(findings) == len(shared):
         findings.append(
             Finding("project", State.SKIPPED, "no project is connected yet", "run `labelloop connect PROJECT`")

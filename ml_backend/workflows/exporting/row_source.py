@@ -63,7 +63,7 @@ class RowSource:
         Raises:
             StudioError: Label Studio cannot be read; raised when the reading gets there.
         """
-        plan = plan_of(project)
+        services, plan = services.for_project(project.id), plan_of(project)
         splits = ProjectSplits(services, project)
         source = services.studio.reviewed_tasks(project.id) if tasks is None else tasks
         source = marked(services, project.id, source)

@@ -42,9 +42,10 @@ class ProjectUpkeep:
             if time.monotonic() < self._paused.get(project.id, 0.0):
                 continue
             try:
-                confirm_hints(self._services, project.id)
-                retrain_if_due(self._services, project)
-                reselect_if_due(self._services, project)
+                services = self._services.for_project(project.id)
+                confirm_hints(services, project.id)
+                retrain_if_due(services, project)
+                reselect_if_due(services, project)
                 self._audits.check(project)
                 self._blind.check(project)
             except (StudioRejected, PayloadError) as error:

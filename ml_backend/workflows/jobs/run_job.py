@@ -51,6 +51,7 @@ def run_job(
     job = _until_written(services.database.jobs.get)(job_id)
     if job.state is not JobState.RUNNING:
         raise JobError(f"job {job_id} is {job.state}; only a job that a worker or a command has claimed can be run")
+    services = _until_written(services.for_project)(job.project_id)
     try:
         folder = job_folder(services.options.home, job_id)
         with JobContext(services.database, job, folder, interrupt, heartbeat_s=heartbeat_s) as context:

@@ -41,7 +41,8 @@ def receive(services: Services, message: WebhookMessage) -> dict[str, Any]:
     elif message.action == START_TRAINING:
         if message.project is not None and message.project.label_config:
             remember_project(services, message.project_id, message.project.label_config, title=message.project.title)
-        job, _ = TrainJob.by_settings(services, "label-studio").request(services, message.project_id)
+        asked_for = TrainJob.by_settings(services.for_project(message.project_id), "label-studio")
+        job, _ = asked_for.request(services, message.project_id)
         answer |= {"job": job.id, "state": job.state}
     elif (handler := _HANDLERS.get(message.action)) is None:
         log.info("event %s is not one that labelloop acts on", message.action)

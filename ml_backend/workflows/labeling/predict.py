@@ -26,15 +26,10 @@ log = logging.getLogger(__name__)
 TASKS_AT_ONCE = 512
 
 
-def predict_for_studio(services: Services, project: Project, tasks: Sequence[Task], params: object = None) -> Prelabels:
-    """Return one pre-label per task, in order, by the model that serves the project.
-
-    Args:
-        params: of the request. Where they say what an annotator has just drawn, and the settings want it, the answer is
-            the further places of the same words instead; it has no score, and blind tasks get none.
-    """
+def predict_for_studio(services: Services, project: Project, tasks: Sequence[Task]) -> Prelabels:
+    """Return one pre-label per task, in order, by the model that serves the project."""
+    services, plan = _own_services(services, project), plan_of(project)
     predictor = services.champions.get(project)
-    plan = plan_of(project)
     blind = _are_blind(services, project, plan, tasks)
     drawn = drawn_regions(params) if services.options.feedback.mark_further else None
     if drawn is not None:
@@ -45,17 +40,13 @@ def predict_for_studio(services: Services, project: Project, tasks: Sequence[Tas
     return prelabels
 
 
-def _further(
-    plan: ServingPlan, tasks: Sequence[Task], blind: Sequence[bool], drawn: Sequence[Region], version: str
-) -> Prelabels:
-    results = [
-        () if is_blind else tuple(further_marks(plan, drawn, plan.text(task.data)))
-        for task, is_blind in zip(tasks, blind, strict=True)
-    ]
-    empty = Counter(
-        "blind" if is_blind else "nothing_found" for is_blind, result in zip(blind, results, strict=True) if not result
-    )
-    return Prelabels(tuple(Prediction(result, None, version) for result in results), empty, (None,) * len(results))
+def _own_services(services: Services, project: Project) -> Services:
+    """Return the services with the project's settings; without, where nobody knows them, and all tasks are blind."""
+    try:
+        return services.for_project(project.id)
+    except DatabaseUnavailable as error:
+        log.warning("project %s is answered without its settings: %s", project.id, error)
+        return services
 
 
 def _are_blind(services: Services, project: Project, plan: ServingPlan, tasks: Sequence[Task]) -> list[bool]:

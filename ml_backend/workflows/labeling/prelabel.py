@@ -78,7 +78,7 @@ def push_missing(
         LabelConfigError: the label config cannot be served any more.
         StudioError: some do not fit the label config, or Label Studio dropped some.
     """
-    project = project_as_it_is(services, project)
+    services, project = services.for_project(project.id), project_as_it_is(services, project)
     plan, version = plan_of(project), predictor.version
     sizes = batch_sizes or (DRAFTS if plan.has_texts else LABELS)
     expected = services.studio.count_without_prediction(project.id, version)

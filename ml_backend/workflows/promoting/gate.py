@@ -131,6 +131,7 @@ def compare_versions(services: Services, champion: str, challenger: str, *, draf
             f"{first.project_key} is no connected project, so it has no newest snapshot; "
             "score each version with `labelloop evaluate --model VERSION --snapshot DIR` instead"
         )
+    services = services.for_project(project.id)
     test = _test_rows(newest_snapshot(services, project))
     if not test.rows:
         raise SnapshotError(f"the newest snapshot of {first.project_key} has no test rows to compare versions on")

@@ -18,6 +18,7 @@ from ...domain.snapshot import Snapshot, Split
 from ...errors import TrainingError
 from ...hooks import TrainingInfo
 from ...labelstudio.plans import plan_of
+from ...options import project_settings
 from ...snapshots.store import SnapshotFolder
 from ...tasks import ServedControl, ServingPlan
 from ..exporting.reading_faults import reading_faults
@@ -93,6 +94,7 @@ def train_and_register(
     with services.tracker.run(key, name, resume=run_id) as run:
         context.keep(run_id=run.run_id, made_by=__version__)
         _log_inputs(run, snapshot, context.job)
+        run.log_tags({f"setting.{name}": text for name, text in services.options.texts(project_settings()).items()})
         weak.log_to(run, f"{key}-weak")
         outcome, decisions, edited = _fit(
             services, choices, snapshot, context, report, run=run, version=name, weak=weak

@@ -36,7 +36,7 @@ def project_summaries(services: Services, part: str = "") -> list[dict[str, Any]
                 "title": project.title,
                 "serving": serving,
                 "new_labels": new_labels(services, project),
-                "retrain_after": services.options.retraining.after,
+                "retrain_after": services.for_project(project.id).options.retraining.after,
                 "alarms": [alarm.sentence for alarm in database.drift_alarms.all(project.id, serving)],
                 "running": [job for job in running if job.project_id == project.id],
             }

@@ -155,7 +155,7 @@ def test_slug_and_split_stay_as_they_were_at_the_first_connect(tmp_path: Path) -
 
     assert (connection.project.slug, connection.project.title) == ("tickets", "Another name")
     assert connection.project.split == SplitFractions()
-    assert "LABELLOOP_SPLIT=0.5,0.25,0.25 is for projects that are connected later." in connection.notices[0]
+    assert "the setting split, 0.5,0.25,0.25 now, is for projects that are connected later." in connection.notices[0]
 
 
 def test_a_changed_label_config_is_read_again(services: Services) -> None:

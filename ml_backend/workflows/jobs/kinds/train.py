@@ -17,6 +17,7 @@ from ....domain.reasons import ReasonCount
 from ....domain.snapshot import Snapshot
 from ....errors import ModelNotFound, PromotionVetoed, TrackingError
 from ....labelstudio.plans import plan_of
+from ....options import project_settings
 from ...promoting.gate import hold_gate
 from ...promoting.promote import Promoter
 from ...services import Services
@@ -118,6 +119,7 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
             "gate": decision,
             "is_promoted": is_promoted,
             "learned_from": model.learned_from,
+            "settings": services.options.texts(project_settings()),
             "trigger": self.trigger,
         }
 
