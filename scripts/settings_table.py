@@ -12,13 +12,16 @@ START, END = "<!-- settings -->", "<!-- /settings -->"
 
 
 def settings_table() -> str:
-    """One row a setting, in the order of the class: name, default, meaning."""
-    from ml_backend.options import PREFIX, all_settings
+    """One row a setting, in the order of the class: name, default, meaning, and where a project may set it itself."""
+    from ml_backend.options import PREFIX, all_settings, project_settings
 
-    lines = ["| setting | default | meaning |", "| --- | --- | --- |"]
+    own, in_studio = project_settings(), project_settings(in_studio=True)
+    lines = ["| setting | default | meaning | per project |", "| --- | --- | --- | --- |"]
     for name, field in all_settings().items():
         default = str(field.default)
-        lines.append(f"| `{PREFIX}{name.upper()}` | {f'`{default}`' if default else ''} | {field.description} |")
+        per_project = "also in Label Studio" if name in in_studio else "yes" if name in own else ""
+        cells = (f"`{PREFIX}{name.upper()}`", f"`{default}`" if default else "", str(field.description), per_project)
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -33,6 +33,7 @@ for _name in (
     "state",
     "jobs",
     "models",
+    "settings",
     "users",
 ):
     import_module(f"{__name__}.{_name}")

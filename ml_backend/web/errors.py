@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from ..errors import (
     AccessError,
+    ConfigurationError,
     DatabaseUnavailable,
     JobError,
     JobNotFound,
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 STATUSES: tuple[tuple[type[LabelloopError], int], ...] = (
     (PayloadError, 400),
     (LabelConfigError, 422),
+    (ConfigurationError, 422),
     (ProjectNotFound, 404),
     (JobNotFound, 404),
     (ModelNotFound, 404),

@@ -33,10 +33,11 @@ def splits_of(services: Services, project: Project, texts: Sequence[str]) -> lis
         return [project.split.split_of(text) if text.strip() else Split.TRAIN for text in texts]
     digests = [text_digest(text) for text in texts]
     wanted = {digest: text for digest, text in zip(digests, texts, strict=True) if text.strip()}
-    known = services.database.splits.find(project.id, wanted)
+    splits, since = services.database.splits, project.connected_at
+    known = splits.find(project.id, wanted, connected_at=since)
     rule = partial(place_texts, project.split)
     for batch in in_batches((text for digest, text in wanted.items() if digest not in known), PLACED_AT_ONCE):
-        known |= services.database.splits.place(project.id, [sketch_of(text) for text in batch], rule)
+        known |= splits.place(project.id, [sketch_of(text) for text in batch], rule, connected_at=since)
     return [known.get(digest, Split.TRAIN) for digest in digests]
 
 

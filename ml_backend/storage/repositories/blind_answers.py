@@ -26,7 +26,7 @@ from ...domain.event import EventAction
 from .base import Repository, String, StudioId, Text, UtcDateTime, metadata
 from .events import events
 
-__all__ = ["BlindAnswerRepository"]
+__all__ = ["BlindAnswerRepository", "blind_answers"]
 
 blind_answers = Table(
     "blind_answers",

@@ -32,7 +32,7 @@ from ...domain.event import AnnotationEvent, EventAction
 from ...domain.example import PrelabelOutcome, SelectedBy
 from .base import Repository, String, StudioId, UtcDateTime, metadata
 
-__all__ = ["EventRepository", "labeled_tasks"]
+__all__ = ["EventRepository", "events", "labeled_tasks"]
 
 events = Table(
     "annotation_events",
@@ -98,6 +98,21 @@ class EventRepository(Repository):
     def received_at(self, event_id: int) -> datetime | None:
         """Return when an event arrived; None where there is no such event."""
         return self._value(select(events.c.received_at).where(events.c.id == event_id))
+
+    def annotators_by_task(self, project_id: int) -> list[tuple[int, bool]]:
+        """Return, for each task with a label that was neither skipped nor deleted, how many people labeled it.
+
+        With it stands whether one of the labels has a ground-truth star. Deletions name no task, and are seen here.
+        """
+        newest = select(func.max(events.c.id)).where(events.c.project_id == project_id)
+        star = func.max(case((events.c.ground_truth, 1), else_=0))
+        statement = (
+            select(func.count(events.c.annotator.distinct()).label("annotators"), star.label("star"))
+            .where(events.c.id.in_(newest.group_by(events.c.annotation_id)), events.c.task_id.is_not(None))
+            .where(*_new_labels(project_id, 0), events.c.is_confirmed.is_not(False))
+            .group_by(events.c.task_id)
+        )
+        return [(row["annotators"], bool(row["star"])) for row in self._rows(statement)]
 
     def last_changes(self, project_id: int, annotation_ids: Sequence[int]) -> Mapping[int, str]:
         """Return the last known time of change of each of these annotations that has events."""

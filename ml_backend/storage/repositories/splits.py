@@ -1,5 +1,6 @@
 """Texts that were seen and the split of each, without the texts."""
 
+import json
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -16,6 +17,8 @@ from sqlalchemy import (
     LargeBinary,
     Select,
     Table,
+    delete,
+    exists,
     insert,
     select,
     update,
@@ -23,8 +26,10 @@ from sqlalchemy import (
 
 from ...batches import in_batches
 from ...domain.placement import PlacedText, TextSketch
-from ...domain.snapshot import Split
+from ...domain.snapshot import Split, SplitFractions
 from .base import Repository, String, StudioId, metadata
+from .blind_answers import blind_answers
+from .events import events
 from .projects import projects
 
 __all__ = ["SplitRepository"]
@@ -72,26 +77,39 @@ each split holds that did not come there by their hash."""
 
 
 class SplitRepository(Repository):
-    """Stores the split of a text once. It never changes, so this process remembers those that it came across last."""
+    """Stores the split of a text once. It stays, so this process remembers those that it came across last.
+
+    Only before the first label may a project be split anew, which counts as connecting it anew: what is remembered
+    holds for one time of connecting.
+    """
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
         super().__init__(engine, clock)
         self._lock = threading.Lock()
-        self._remembered: dict[tuple[int, str], Split] = {}
+        self._remembered: dict[tuple[int, datetime | None, str], Split] = {}
 
-    def find(self, project_id: int, digests: Collection[str]) -> dict[str, Split]:
+    def find(
+        self, project_id: int, digests: Collection[str], *, connected_at: datetime | None = None
+    ) -> dict[str, Split]:
         """Return the splits of those texts that have one, by digest."""
         with self._lock:
-            remembered = {digest: self._remembered.get((project_id, digest)) for digest in digests}
+            remembered = {digest: self._remembered.get((project_id, connected_at, digest)) for digest in digests}
         known = {digest: split for digest, split in remembered.items() if split is not None}
         if len(known) < len(remembered):
             with self._engine.connect() as connection:
                 found = _find(connection, project_id, remembered.keys() - known.keys())
-            self._remember(project_id, found)
+            self._remember(project_id, connected_at, found)
             known |= found
         return known
 
-    def place(self, project_id: int, sketches: Sequence[TextSketch], rule: PlacingRule) -> dict[str, Split]:
+    def place(
+        self,
+        project_id: int,
+        sketches: Sequence[TextSketch],
+        rule: PlacingRule,
+        *,
+        connected_at: datetime | None = None,
+    ) -> dict[str, Split]:
         """Return the splits of these texts by digest; those that have none get one by the rule, in their order.
 
         Processes that place texts of one project take turns, so a text gets one split and sees all that were placed
@@ -113,8 +131,25 @@ class SplitRepository(Repository):
                 placed = rule(new, _with_keys(connection, project_id, keys), _counts(connection, similar))
                 self._add(connection, project_id, placed)
                 known |= {text.digest: text.split for text in placed}
-        self._remember(project_id, known)
+        self._remember(project_id, connected_at, known)
         return known
+
+    def begin_anew(self, project_id: int, split: SplitFractions, fields: Sequence[str]) -> bool:
+        """Give a project another split and other fields, and forget what was decided and measured by the former ones.
+
+        Return False, and change nothing, where a label has been seen.
+        """
+        is_unlabeled = ~exists(select(events.c.id).where(events.c.project_id == project_id))
+        statement = update(projects).where(projects.c.id == project_id, is_unlabeled)
+        values = {"split": str(split), "fields": json.dumps(list(fields)), "connected_at": self._now()}
+        with self._engine.begin() as connection:
+            if not connection.execute(statement.values(values)).rowcount:
+                return False
+            for table in (placed_texts, placed_text_keys, split_counts, blind_answers):
+                connection.execute(delete(table).where(table.c.project_id == project_id))
+        with self._lock:
+            self._remembered = {key: split for key, split in self._remembered.items() if key[0] != project_id}
+        return True
 
     def counts(self, project_id: int) -> dict[Split, int]:
         """Return how many texts each split holds; splits without a text are left out."""
@@ -122,9 +157,9 @@ class SplitRepository(Repository):
         with self._engine.connect() as connection:
             return _counts(connection, select(columns.split, columns.texts).where(columns.project_id == project_id))
 
-    def _remember(self, project_id: int, splits: Mapping[str, Split]) -> None:
+    def _remember(self, project_id: int, connected_at: datetime | None, splits: Mapping[str, Split]) -> None:
         with self._lock:
-            self._remembered |= {(project_id, digest): split for digest, split in splits.items()}
+            self._remembered |= {(project_id, connected_at, digest): split for digest, split in splits.items()}
             for oldest in list(islice(self._remembered, max(0, len(self._remembered) - MOST_REMEMBERED))):
                 del self._remembered[oldest]
 

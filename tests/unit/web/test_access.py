@@ -30,9 +30,13 @@ ROLES = {
     "api.jobs": Role.VIEWER,
     "api.openapi": Role.VIEWER,
     "api.project": Role.VIEWER,
+    "api.preview_setting": Role.ADMIN,
     "api.projects": Role.VIEWER,
     "api.resume_job": Role.ANALYST,
+    "api.set_setting": Role.ADMIN,
+    "api.settings": Role.VIEWER,
     "api.train_project": Role.ANALYST,
+    "api.unset_setting": Role.ADMIN,
     "pages.audit_log": Role.ADMIN,
     "pages.confirm": Role.ANALYST,  # that of what it asks about
     "pages.connection": Role.ANALYST,
@@ -40,6 +44,8 @@ ROLES = {
     "pages.jobs": Role.VIEWER,
     "pages.overview": Role.VIEWER,
     "pages.project": Role.VIEWER,
+    "pages.setting": Role.ADMIN,
+    "pages.settings": Role.VIEWER,
     "sign_in.logout": Role.VIEWER,
 }
 

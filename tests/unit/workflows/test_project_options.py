@@ -107,7 +107,8 @@ class _TattlingGroup:
         self._group, self._own = group, own
 
     def __getattr__(self, name: str) -> Any:
-        is_everybodys = name in type(self._group).model_fields and name not in self._own
+        # Which of them the environment sets, the page may say.
+        is_everybodys = name in {*type(self._group).model_fields, "model_fields_set"} and name not in self._own
         assert is_everybodys, f"{name} of the backend was read"
         return getattr(self._group, name)
 

@@ -1,0 +1,1 @@
+"""Settings of projects: listed, changed, and what a change will do."""
