@@ -307,6 +307,12 @@ class SetupRequest(_Payload):
     source = "/setup"
     project_id: Annotated[ProjectId, BeforeValidator(_project_id)] = Field(alias="project")
     label_config: str = Field(alias="schema")
+    extra_params: Any = None
+
+    @property
+    def has_extra_params(self) -> bool:
+        """Whether the body says what they are, as Label Studio's does; it may say that there are none."""
+        return "extra_params" in self.model_fields_set
 
 
 class PredictRequest(_Payload):

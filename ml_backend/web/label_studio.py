@@ -1,12 +1,13 @@
 """The endpoints that machines call: Label Studio's contract, and the metrics."""
 
+import logging
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from ..errors import PayloadError
+from ..errors import DatabaseUnavailable, PayloadError
 from ..labelstudio.json_text import read_json
 from ..labelstudio.payloads import PredictRequest, SetupRequest, parse_webhook
 from ..labelstudio.predictions import prediction_to_json
@@ -14,10 +15,13 @@ from ..workflows.connecting.projects import announced_version, served_project
 from ..workflows.labeling.ingest import KNOWN_ACTIONS, START_TRAINING, receive
 from ..workflows.labeling.predict import predict_for_studio
 from ..workflows.services import Services
+from ..workflows.settings.from_studio import take_extra_params
 from .guard import refuse_training_by_events
 from .metrics import Metrics
 
 __all__ = ["label_studio_blueprint", "versions_answer"]
+
+log = logging.getLogger(__name__)
 
 
 def versions_answer(services: Services) -> dict[str, Any]:
@@ -42,6 +46,8 @@ def label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
     def setup() -> ResponseReturnValue:
         body = SetupRequest.read(_body())
         project = served_project(services, body.project_id, body.label_config)
+        if body.has_extra_params:
+            _keep(services, project.id, body.extra_params)
         services.champions.load_soon(project)
         return jsonify(model_version=announced_version(services, project))
 
@@ -71,6 +77,13 @@ def label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
         return Response(generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST)
 
     return blueprint
+
+
+def _keep(services: Services, project_id: int, extra_params: object) -> None:
+    try:
+        take_extra_params(services, project_id, extra_params)
+    except DatabaseUnavailable as error:
+        log.warning("project %s: its extra params are read again at the next /setup: %s", project_id, error)
 
 
 def _body() -> object:

@@ -6,6 +6,7 @@ the environment, and that goes before the defaults.
 
 import logging
 from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from ..domain.project_setting import ProjectSetting, SettingOrigin
 from ..errors import ConfigurationError, DatabaseUnavailable
@@ -22,6 +23,9 @@ class ProjectOptions:
 
     While the database is away, a project keeps the options that were read last.
     """
+
+    EXTRA_PARAMS: ClassVar = "extra_params"
+    """The name under which extra params are kept that cannot be read."""
 
     def __init__(self, options: Options, stored: ProjectSettingRepository) -> None:
         self._options, self._stored = options, stored
@@ -58,12 +62,21 @@ class ProjectOptions:
         order = list(SettingOrigin)
         for each in sorted(stored, key=lambda each: order.index(each.origin)):
             if each.name not in (in_studio if each.origin is SettingOrigin.STUDIO else everywhere):
-                faults[each.name] = "no project can set it" + (
-                    " in Label Studio" if each.origin is SettingOrigin.STUDIO else ""
-                )
+                faults[each.name] = _refusal(each)
                 continue
             try:
                 options = options.with_values({each.name: each.value})
             except ConfigurationError as error:
                 faults[each.name] = str(error)
         return options, faults
+
+
+def _refusal(setting: ProjectSetting) -> str:
+    if setting.origin is not SettingOrigin.STUDIO:
+        return "no project can set it"
+    if setting.name == ProjectOptions.EXTRA_PARAMS:
+        return (
+            f"{setting.value} found, and wanted is a JSON object, so the former extra params hold; Label Studio writes "
+            "[object Object] when its dialog is saved: type the JSON there again"
+        )
+    return "it cannot be set in Label Studio; an admin sets it on the page, or by `labelloop settings set`"

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from ...domain.access import Role
 from ...workflows.settings.changing import change_setting, preview_of
-from ...workflows.settings.listing import settings_of
+from ...workflows.settings.listing import setting_faults, settings_of
 from ..call import Call
 from .base import Endpoint, NoFields
 from .projects import PROJECT
@@ -51,6 +51,7 @@ class SettingsView(BaseModel):
     """All settings that a project may have for itself, and how they were changed."""
 
     settings: list[SettingView]
+    left_out: dict[str, str] = Field(description="Why other names that are stored for the project do not hold.")
     changes: list[SettingChange]
 
 
@@ -101,8 +102,11 @@ class SomeSettings(Endpoint):
         del asked
         project = call.services.database.projects.get(call.ids["project_id"])
         changes = call.services.database.settings.changes(project.id, limit=CHANGES_SHOWN)
+        settings = {each["name"]: SettingView(**each) for each in settings_of(call.services, project.id)}
+        faults = setting_faults(call.services, project.id)
         return SettingsView(
-            settings=[SettingView(**each) for each in settings_of(call.services, project.id)],
+            settings=list(settings.values()),
+            left_out={name: fault for name, fault in faults.items() if name not in settings},
             changes=[SettingChange.model_validate(each, from_attributes=True) for each in changes],
         )
 

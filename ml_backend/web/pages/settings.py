@@ -24,4 +24,5 @@ class SettingsPage(Page):
     def content(self, call: Call) -> Mapping[str, Any]:
         found = SomeSettings().answer(call, NoFields())
         groups = [(heading, list(group)) for heading, group in groupby(found.settings, key=lambda each: each.heading)]
-        return {"groups": groups, "changes": found.changes, "own": sum(each.is_own for each in found.settings)}
+        own = sum(each.is_own for each in found.settings)
+        return {"groups": groups, "changes": found.changes, "left_out": found.left_out, "own": own}

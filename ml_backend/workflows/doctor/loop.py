@@ -7,6 +7,8 @@ from typing import Any
 from ...domain.annotation import Annotation, Task
 from ...domain.job import Job, JobState
 from ...domain.model import ModelVersion
+from ...domain.object_tag import ObjectTag
+from ...domain.readable import listed
 from ...domain.reasons import Reason
 from ...labelstudio.plans import plan_of
 from ...models.decoders.base import decoder_of
@@ -17,6 +19,7 @@ from ..exporting.reading_faults import task_faults
 from ..exporting.snapshots import stored_snapshot
 from ..jobs.kinds.base import JobKind
 from ..labeling.ingest import UNCERTAINTY_SAMPLING
+from ..settings.listing import setting_faults
 from ..splits import splits_of
 from ..watching.live import live_sentence
 from .examination import Check, Examination, Finding
@@ -256,6 +259,17 @@ def _read_texts(exam: Examination) -> Finding:
     return Finding.fine(" ".join(reading.facts) or "the only text that the label config shows")
 
 
+def _settings(exam: Examination) -> Finding:
+    """Report stored settings of the project that do not hold, such as extra params that Label Studio has spoilt."""
+    if faults := setting_faults(exam.services, exam.project_id):
+        return Finding.warning(
+            "; ".join(f"{name} does not hold: {fault}" for name, fault in faults.items()),
+            f"mend it under Settings, Model, in Label Studio, or by `labelloop settings unset {exam.project_id} NAME`",
+        )
+    own = sorted({each.name for each in exam.services.database.settings.all(exam.project_id)})
+    return Finding.fine(f"the project's: {listed(own, len(own))}" if own else "all settings are the backend's")
+
+
 def _labels_off(exam: Examination) -> Finding:
     """Report labels that pre-labels must not show and that no project has: a misspelt one would be shown."""
     off = exam.services.options.feedback.labels_off
@@ -332,6 +346,7 @@ CHECKS = (
     Check("events", _events, needs=("project", "connected")),
     Check("answers", _answers, needs=("connected",), fix="train again, which makes a snapshot: `labelloop train`"),
     Check("read_texts", _read_texts, needs=("project", "label_config", "connected")),
+    Check("settings", _settings, needs=("connected",)),
     Check("labels_off", _labels_off, needs=("label_config", "connected")),
     Check("task_texts", _task_texts, needs=("project", "label_config", "connected")),
     Check("prelabels", _prelabels, needs=("label_config", "connected", "versions")),

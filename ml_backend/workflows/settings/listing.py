@@ -1,6 +1,6 @@
 """The settings that a project may have for itself, as they hold now, with where each value comes from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -11,7 +11,7 @@ from ..project_options import ProjectOptions
 from ..services import Services
 from .fixed import FIXED, fixed_value
 
-__all__ = ["heading_of", "settings_of"]
+__all__ = ["setting_faults", "settings_of"]
 
 
 def settings_of(services: Services, project_id: int) -> list[dict[str, Any]]:
@@ -41,7 +41,7 @@ def settings_of(services: Services, project_id: int) -> list[dict[str, Any]]:
         listed.append(
             {
                 "name": name,
-                "heading": heading_of(group),
+                "heading": _heading(group),
                 "description": fields[name].description or "",
                 "value": value,
                 "origin": origin,
@@ -58,7 +58,13 @@ def settings_of(services: Services, project_id: int) -> list[dict[str, Any]]:
     return listed
 
 
-def heading_of(group: str) -> str:
+def setting_faults(services: Services, project_id: int) -> Mapping[str, str]:
+    """Return why stored settings of a project do not hold, by name."""
+    rows = services.database.settings
+    return ProjectOptions((services.shared or services).options, rows).merged(rows.all(project_id))[1]
+
+
+def _heading(group: str) -> str:
     """Return what a group of settings is about: the first sentence of its description."""
     kind = Options.model_fields[group].annotation
     return (getattr(kind, "__doc__", "") or group).strip().partition("\n")[0].rstrip(".")

@@ -1,6 +1,7 @@
 """The settings of a project on the page and by the API."""
 
 import hashlib
+import json
 from typing import Any
 from urllib.parse import quote
 
@@ -17,8 +18,9 @@ from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.services import Services
+from ml_backend.workflows.settings.listing import setting_faults
 from ml_backend.workflows.splits import splits_of
-from tests.services import add_project, choice
+from tests.services import CONFIG, add_project, choice
 from tests.unit.web.test_pages import ESCAPED, EVIL, page, words
 from tests.unit.workflows.test_project_options import Tattling, put
 from tests.visitors import as_backend, press, signed_in
@@ -172,3 +174,67 @@ def test_pages_of_a_project_read_its_settings(app: Flask, services: Services, pr
             assert client.get(path + query).status_code == 200, path
     asked = TrainJob.by_settings(services.for_project(project.id), "page")
     assert asked.base_model == own.models.base_model
+
+
+def setup(client: FlaskClient, **extra: object) -> None:
+    answer = client.post("/setup", json={"project": "1", "schema": CONFIG, **extra})
+    assert answer.status_code == 200
+
+
+def in_studio(services: Services) -> dict[str, str | None]:
+    return {each.name: each.value for each in services.database.settings.all(1) if each.origin == "Label Studio"}
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_extra_params_of_label_studio_hold_below_what_an_admin_sets(
+    services: Services, client: FlaskClient, project: Project, as_text: bool
+) -> None:
+    given = {
+        "retrain_after": 12,
+        "LABELLOOP_SLICE_FIELDS": ["product", "market"],
+        "auto_push": False,
+        "currency": "CHF",
+    }
+    put(services, project, "currency", "USD")
+
+    setup(client, extra_params=json.dumps(given) if as_text else given)
+
+    options = services.for_project(project.id).options
+    assert (options.retraining.after, options.feedback.auto_push, options.costs.currency) == (12, False, "USD")
+    assert options.labels.sliced_fields == ("product", "market")
+    setup(client)  # as `doctor` asks
+    assert services.for_project(project.id).options == options
+    changes = len(services.database.settings.changes(project.id, limit=99))
+    setup(client, extra_params=given)
+    assert len(services.database.settings.changes(project.id, limit=99)) == changes
+    setup(client, extra_params=None)
+    assert services.for_project(project.id).options == services.options.with_values({"currency": "USD"})
+
+
+def test_what_extra_params_must_not_set_is_named_and_its_value_not_kept(
+    services: Services, client: FlaskClient, project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    hostile = {"password": "hunter2", "base_model": "/etc", "sources": "/srv/code", "notify_url": "http://evil"}
+    setup(
+        client, extra_params={**hostile, "review_rule": "by magic", "retrain_after": {"deep": [1]}, "auto_push": "no"}
+    )
+
+    assert services.for_project(project.id).options == services.options.with_values({"auto_push": False})
+    assert {in_studio(services)[name] for name in hostile} == {""}
+    assert not any(value in caplog.text for value in ("hunter2", "/etc", "/srv/code", "evil"))
+    for name in (*hostile, "review_rule", "retrain_after"):
+        assert f"the setting {name} is left out" in caplog.text
+        assert name in setting_faults(services, project.id)
+
+
+@pytest.mark.parametrize("spoilt", ["[object Object]", "{'single': 'quotes'}", "[1, 2]", 7])
+def test_extra_params_that_cannot_be_read_leave_the_former_ones(
+    services: Services, client: FlaskClient, project: Project, spoilt: object
+) -> None:
+    setup(client, extra_params={"retrain_after": 12})
+    setup(client, extra_params=spoilt)
+
+    assert services.for_project(project.id).options.retraining.after == 12
+    assert "wanted is a JSON object, so the former extra params hold" in setting_faults(services, 1)["extra_params"]
+    setup(client, extra_params='{"retrain_after": 13}')
+    assert in_studio(services) == {"retrain_after": "13"}
