@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from flask import Blueprint, Flask, abort, redirect, render_template, request, session
+from flask import Blueprint, Flask, abort, flash, redirect, render_template, request, session
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
 from flask_login import current_user, login_user, logout_user
@@ -47,6 +47,9 @@ class SignIn:
         for path, name, view in (("/login", "login", by_name(self._login)), ("/link/<token>", "link", self._link)):
             blueprint.add_url_rule(path, name, by_address(view), methods=["GET", "POST"])
             self._access.roles[f"sign_in.{name}"] = None
+        view = by_address(self._password)
+        blueprint.add_url_rule("/password", "password", view, methods=["GET", "POST"])
+        self._access.roles["sign_in.password"] = Role.VIEWER
         blueprint.add_url_rule("/logout", "logout", self._logout, methods=["POST"])
         self._access.roles["sign_in.logout"] = Role.VIEWER
         app.register_blueprint(blueprint)
@@ -90,6 +93,29 @@ class SignIn:
         shown = {"user": user, "least": self._accounts.LEAST_PASSWORD, "longest": LONGEST_PASSWORD}
         return render_template("link.html", form=form, error=error, **shown), 422 if error else 200
 
+    def _password(self) -> ResponseReturnValue:
+        """Let a user choose a password; whoever has one must know it, so that an open page alone is not enough."""
+        visitor: Visitor = current_user
+        if visitor.via == "basic auth":
+            abort(403, "these are the backend's credentials, LABELLOOP_USER and LABELLOOP_PASSWORD, and no user's")
+        user, form, error = self._accounts.get(visitor.name), _PasswordForm(), ""
+        if form.validate_on_submit():
+            new = str(form.password.data or "")
+            if user.password_hash and self._accounts.by_password(user.name, str(form.current.data or "")) is None:
+                self._refuse(user.name, "wrong password when changing it")
+                error = "The present password is wrong."
+            elif len(new) < self._accounts.LEAST_PASSWORD:
+                error = f"A password needs at least {self._accounts.LEAST_PASSWORD} characters."
+            else:
+                self._accounts.set_password(user, new)
+                self._accounts.note(visitor.entry("change password", f"user {user.name}"))
+                answer = self._let_in(user, "password", "/") if visitor.token else redirect("/", 303)
+                flash("Your password is changed; wherever else you were signed in, you are signed out.")
+                return answer
+        shown = {"user": user, "least": self._accounts.LEAST_PASSWORD, "longest": LONGEST_PASSWORD}
+        page = render_template("password.html", form=form, error=error, page_shown="", project_shown=None, **shown)
+        return page, 422 if error else 200
+
     def _logout(self) -> ResponseReturnValue:
         visitor: Visitor = current_user
         if visitor.token:
@@ -124,6 +150,11 @@ class _LoginForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
 
 class _LinkForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
     password = PasswordField(validators=[Length(max=LONGEST_PASSWORD)])
+
+
+class _PasswordForm(FlaskForm):  # type: ignore[misc]  # flask-wtf has no types
+    current = PasswordField(validators=[Length(max=LONGEST_PASSWORD)])
+    password = PasswordField(validators=[DataRequired(), Length(max=LONGEST_PASSWORD)])
 
 
 def _address() -> str:

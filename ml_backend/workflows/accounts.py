@@ -46,6 +46,21 @@ class Accounts:
             raise AccessError(f"there is no user {name!r}; `labelloop users list` shows those there are")
         return user
 
+    def all(self) -> list[User]:
+        """Return all users by name."""
+        return self._rows.all()
+
+    def by_id(self, user_id: int) -> User:
+        """Return the user.
+
+        Raises:
+            AccessError: there is none any more.
+        """
+        user = next((each for each in self._rows.all() if each.id == user_id), None)
+        if user is None:
+            raise AccessError("there is no such user any more; load the page again")
+        return user
+
     def add(self, name: str, role: Role) -> User:
         """Add a user, who gets in by a link or a proxy until there is a password.
 

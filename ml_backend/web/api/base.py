@@ -83,6 +83,10 @@ class Endpoint(ABC):
         """Return what a page says once a form has been answered."""
         return "Done."
 
+    def secret(self, answer: Any) -> str:  # noqa: ARG002 (for those that have one)
+        """Return what a page shows once beside the sentence, and the audit log does not keep; empty: nothing."""
+        return ""
+
     def next_path(self, answer: Any) -> str:  # noqa: ARG002 (for those that lead elsewhere)
         """Return the page to go on to once a form has been answered."""
         return own_path(request.form.get("next"))
@@ -115,7 +119,8 @@ def _view(services: Services, endpoint: Endpoint) -> Any:
         accounts.note(call.visitor.entry(endpoint.name, subject, detail=sentence))
         if request.mimetype == "application/json":
             return _response(answer)
-        flash(sentence)
+        for said in filter(None, (sentence, endpoint.secret(answer))):
+            flash(said)
         return redirect(endpoint.next_path(answer), 303)
 
     return view

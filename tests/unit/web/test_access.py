@@ -21,22 +21,27 @@ BACKEND = {"Authorization": basic_auth("labelloop", "secret-of-backend")}
 OPEN = {"static", "sign_in.login", "sign_in.link"}
 # The least role of each route. A new one has to be added here, so that somebody thinks about it.
 ROLES = {
+    "api.add_user": Role.ADMIN,
     "api.audit_log": Role.ADMIN,
     "api.cancel_job": Role.ANALYST,
+    "api.change_role": Role.ADMIN,
     "api.check_connection": Role.ANALYST,
     "api.connect_project": Role.ADMIN,
     "api.job": Role.VIEWER,
     "api.job_events": Role.VIEWER,
     "api.jobs": Role.VIEWER,
+    "api.link_user": Role.ADMIN,
     "api.openapi": Role.VIEWER,
     "api.project": Role.VIEWER,
     "api.preview_setting": Role.ADMIN,
     "api.projects": Role.VIEWER,
+    "api.remove_user": Role.ADMIN,
     "api.resume_job": Role.ANALYST,
     "api.set_setting": Role.ADMIN,
     "api.settings": Role.VIEWER,
     "api.train_project": Role.ANALYST,
     "api.unset_setting": Role.ADMIN,
+    "api.users": Role.ADMIN,
     "pages.audit_log": Role.ADMIN,
     "pages.confirm": Role.ANALYST,  # that of what it asks about
     "pages.connection": Role.ANALYST,
@@ -46,7 +51,9 @@ ROLES = {
     "pages.project": Role.VIEWER,
     "pages.setting": Role.ADMIN,
     "pages.settings": Role.VIEWER,
+    "pages.users": Role.ADMIN,
     "sign_in.logout": Role.VIEWER,
+    "sign_in.password": Role.VIEWER,
 }
 
 
