@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -102,6 +103,11 @@ class FakeStudio:
     def project(self, project_id: int) -> ProjectInfo:
         self._refuse_if_told("project")
         return project_from_api(self.project_json(project_id))
+
+    def newest_projects(self, limit: int) -> Sequence[ProjectInfo]:
+        self._refuse_if_told("projects")
+        newest = sorted(self.projects, reverse=True)[:limit]
+        return [replace(self.project(each), label_config="") for each in newest]
 
     def create_project(self, title: str, label_config: str) -> ProjectInfo:
         self._change("create_project", title)

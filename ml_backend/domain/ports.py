@@ -33,6 +33,13 @@ class Studio(Protocol):
     def project(self, project_id: int) -> ProjectInfo:
         """Return the settings of a project."""
 
+    def newest_projects(self, limit: int) -> Sequence[ProjectInfo]:
+        """Return projects, newest first, without their label configs.
+
+        Args:
+            limit: the greatest number of projects to return.
+        """
+
     def create_project(self, title: str, label_config: str) -> ProjectInfo:
         """Make a project."""
 

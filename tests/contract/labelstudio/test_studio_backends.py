@@ -76,3 +76,14 @@ def test_a_webhook_that_is_there_already_is_left_alone_by_a_new_backend(port: St
 
     (hook,) = port.webhooks(project.id)
     assert hook["headers"] == {"Authorization": "Basic dTpw"}
+
+
+def test_the_newest_projects_come_first_with_their_numbers_of_tasks(port: Studio) -> None:
+    first, second = project_with_tasks(port, ["one", "two"], title="First"), project_with_tasks(port, title="Second")
+
+    found = port.newest_projects(2)
+
+    assert [(each.id, each.title, each.task_count) for each in found] == [
+        (second.id, "Second", 0),
+        (first.id, "First", 2),
+    ]

@@ -84,4 +84,5 @@ def test_everybody_changes_the_own_password_and_must_know_the_present_one(app: F
     assert elsewhere.get("/", headers=HTML).status_code == 303
     assert sign_in(app.test_client(), "viewer").status_code == 401
     assert sign_in(app.test_client(), "viewer", "another long password").status_code == 303
-    assert services.database.audit_log.newest(limit=9, actor="viewer")[2].action == "change password"
+    actions = [entry.action for entry in services.database.audit_log.newest(limit=9, actor="viewer")]
+    assert "change password" in actions
