@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from ml_backend.domain.flag import Flag
 from ml_backend.domain.job import JobState
 from ml_backend.domain.model import GateDecision, Method, ModelVersion, PromotionState
 from ml_backend.domain.project import Project
+from ml_backend.domain.project_setting import SettingOrigin
 from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.selection import SelectedTask
 from ml_backend.domain.snapshot import SnapshotManifest, SplitFractions
@@ -44,6 +46,8 @@ class Amounts:
     versions: int = 200
     jobs: int = 500
     actions: int = 2_000
+    setting_changes: int = 1_000
+    users: int = 40
 
 
 class BusyHome:
@@ -72,10 +76,23 @@ class BusyHome:
             self._now += timedelta(minutes=7)
             subject = f"project {number % self._amounts.projects + 1}"
             self._database.audit_log.add(AuditEntry("anna", "session", "train_project", subject, "10.0.0.7"))
+        self._add_settings(projects)
+        for number in range(self._amounts.users):
+            self._database.users.add(f"user.{number}@example.com", list(Role)[number % 3])
         admin = self._database.users.add("anna", Role.ADMIN)
         assert admin is not None
         self._database.close()
         return admin
+
+    def _add_settings(self, projects: Sequence[Project]) -> None:
+        for number in range(self._amounts.setting_changes):
+            self._now += timedelta(minutes=3)
+            name, value = (("retrain_after", str(50 + number)), ("currency", f"C{number}"), ("select_mixed", "True"))[
+                number % 3
+            ]
+            origin = SettingOrigin.STUDIO if number % 5 == 0 else SettingOrigin.PROJECT
+            project = projects[number % len(projects) if number % 4 == 0 else 0]
+            self._database.settings.put(project.id, name, value, origin=origin, by="anna")
 
     def _add_versions(self, project: Project) -> None:
         database, key = self._database, project.ref.key

@@ -14,7 +14,8 @@ NAME = re.compile(r"[\w.@+-]{1,64}")
 class Role(StrEnum):
     """A user's rights, from the least to the most: each role may do all that the ones before it may.
 
-    A viewer reads, an analyst also starts and cancels jobs, an admin also connects projects and reads the audit log.
+    A viewer reads, an analyst also starts and cancels jobs, an admin may do everything: connect projects, change
+    settings, manage users, and read the audit log.
     """
 
     VIEWER = "viewer"

@@ -79,8 +79,8 @@ def _steps(services: Services, info: ProjectInfo, plan: ServingPlan) -> list[str
     hooks = [hook for hook in studio.webhooks(info.id) if same_address(hook["url"], webhook_url(access))]
     steps = [
         (
-            f"The project is remembered as {key}, with the split {split} (train, validation, test). Both are fixed from "
-            "the first label on."
+            f"The project is remembered as {key}, with the split {split} (train, validation, test). Both are "
+            "fixed from the first label on."
         ),
         (
             f"{'The webhook is checked' if hooks else 'A webhook is made'}: {webhook_url(access)} gets the project's "
