@@ -233,8 +233,8 @@ def configure_logging(level: str) -> None:
 def _hooks(options: Options) -> Hooks:
     extensions = options.extensions
     shipped: dict[str, object] = {}
-    if extensions.redact:
-        shipped[Hooks.REDACTION] = Redaction(extensions.redact, extensions.redact_region)
+    if options.redaction.redact:
+        shipped[Hooks.REDACTION] = Redaction(options.redaction.redact, options.redaction.redact_region)
     if extensions.notify_url:
         shipped["notify"] = WebhookNotifier(extensions.notify_url, extensions.notify_secret.get_secret_value())
     return load_hooks(extensions.hooks, extensions.hook_timeout_s, shipped)

@@ -318,6 +318,17 @@ class _ExtensionOptions(Group):
     hook_timeout_s: Seconds = setting(
         30.0, "Longest time that one call of a hook may take, such as for one row, in seconds.", ge=0.1
     )
+    notify_url: Annotated[str, AfterValidator(lambda url: url and http_url(url))] = setting(
+        "", "URL that gets a signed message when a snapshot is written, a version trained or promoted, or drift found."
+    )
+    notify_secret: SecretStr = setting(
+        SecretStr(""), "Secret of at least 16 characters that those messages are signed with."
+    )
+
+
+class RedactionOptions(Group):
+    """Personal data that is masked in what is learned from and handed on."""
+
     redact: str = setting(
         "",
         "Personal data that is masked in snapshots, exports and all that is made of them: some of `email`, "
@@ -329,15 +340,9 @@ class _ExtensionOptions(Group):
         "Country, such as `DE`, whose national phone numbers are masked; empty: international ones alone.",
         per_project=True,
     )
-    notify_url: Annotated[str, AfterValidator(lambda url: url and http_url(url))] = setting(
-        "", "URL that gets a signed message when a snapshot is written, a version trained or promoted, or drift found."
-    )
-    notify_secret: SecretStr = setting(
-        SecretStr(""), "Secret of at least 16 characters that those messages are signed with."
-    )
 
     @model_validator(mode="after")
-    def _check_redaction(self) -> "_ExtensionOptions":
+    def _check_redaction(self) -> "RedactionOptions":
         if self.redact:
             from .hooks.redaction import Redaction
 
@@ -367,6 +372,7 @@ class Options(Group):
     sources: SourceOptions = Field(default_factory=SourceOptions)
     prompts: PromptOptions = Field(default_factory=PromptOptions)
     costs: CostOptions = Field(default_factory=CostOptions)
+    redaction: RedactionOptions = Field(default_factory=RedactionOptions)
     extensions: _ExtensionOptions = Field(default_factory=_ExtensionOptions)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "Least level that is logged.")
 

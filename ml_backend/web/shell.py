@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Flask, Response, request, url_for
 from flask_login import current_user
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from .. import __version__
 from ..workflows.services import Services
@@ -92,6 +92,7 @@ def register_shell(app: Flask, services: Services) -> None:
         version=__version__,
     )
     app.jinja_env.filters.update(
+        code=_code,
         count=lambda number: f"{number:,}",
         json=lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str),
         duration=_duration,
@@ -132,6 +133,14 @@ def _url_with(**changes: Any) -> str:
     values = {**request.args.to_dict(), **changes}
     kept = {name: value for name, value in values.items() if value is not None}
     return url_for(request.endpoint or "pages.overview", **(request.view_args or {}), **kept)
+
+
+def _code(text: str) -> str:
+    """Return a text for people, in which what stands between backticks looks like code."""
+    parts = str(text).split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(each) if n % 2 else escape(each) for n, each in enumerate(parts)
+    )
 
 
 def _duration(seconds: float) -> str:

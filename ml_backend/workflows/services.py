@@ -76,8 +76,8 @@ class Services:
             return self.shared.for_project(project_id)
         options = self._options_of.of(project_id)
         hooks = self.hooks
-        if options.extensions != self.options.extensions:
-            hooks = hooks.with_redaction(options.extensions.redact, options.extensions.redact_region)
+        if options.redaction != self.options.redaction:
+            hooks = hooks.with_redaction(options.redaction.redact, options.redaction.redact_region)
         return replace(self, options=options, hooks=hooks, project_id=project_id, shared=self)
 
     def close(self) -> None:

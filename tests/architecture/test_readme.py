@@ -6,16 +6,21 @@ from typing import Any
 from typer.main import get_command
 
 from ml_backend.cli.app import app
-from ml_backend.options import all_settings
+from ml_backend.options import all_settings, project_settings
 from tests.architecture.tree import REPOSITORY, name_of, repository_files
 
 README = REPOSITORY / "README.md"
 PAGES = [path for path in repository_files() if path.suffix == ".md"]
-SETTING = re.compile(r"^\| `LABELLOOP_(\w+)` \| (?:`(.*?)`)? \| (.+) \|$", re.MULTILINE)
+SETTING = re.compile(r"^\| `LABELLOOP_(\w+)` \| (?:`(.*?)`)? \| (.+) \| (.*) \|$", re.MULTILINE)
 
 
 def test_the_settings_table_is_complete_and_true() -> None:
-    wanted = [(name.upper(), str(field.default), field.description) for name, field in all_settings().items()]
+    own, in_studio = project_settings(), project_settings(in_studio=True)
+    where = {name: "also in Label Studio" if name in in_studio else "yes" for name in own}
+    wanted = [
+        (name.upper(), str(field.default), field.description, where.get(name, ""))
+        for name, field in all_settings().items()
+    ]
     table = README.read_text(encoding="utf-8").partition("<!-- settings -->")[2].partition("<!-- /settings -->")[0]
     assert SETTING.findall(table) == wanted, "scripts/format rewrites the table"
 

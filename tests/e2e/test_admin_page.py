@@ -63,7 +63,7 @@ def test_an_admin_connects_runs_and_sets_up_a_project_on_the_page(
 
     page.get_by_role("link", name="Settings", exact=True).click()
     page.get_by_role("link", name="Change split").click()
-    page.get_by_label("Value").fill("0.5,0.25,0.25")
+    page.get_by_role("textbox", name="Value").fill("0.5,0.25,0.25")
     page.get_by_role("button", name="What would it do?").click()
     page.get_by_text("texts are placed anew").wait_for()
     page.get_by_role("button", name="Save").click()

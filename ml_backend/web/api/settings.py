@@ -15,7 +15,7 @@ from .projects import PROJECT
 
 __all__ = ["AskedSetting", "PreviewSetting", "SomeSettings"]
 
-CHANGES_SHOWN = 50
+CHANGES_LISTED = 100
 
 
 class SettingView(BaseModel):
@@ -75,7 +75,7 @@ class AskedPreview(AskedSetting):
 
 
 class ChangePreview(BaseModel):
-    """What a change would do."""
+    """The effects that a change would have."""
 
     name: str
     before: str
@@ -84,7 +84,7 @@ class ChangePreview(BaseModel):
 
 
 class ChangedSetting(BaseModel):
-    """What a change did."""
+    """A setting after a change."""
 
     project: int
     name: str
@@ -101,7 +101,7 @@ class SomeSettings(Endpoint):
     def answer(self, call: Call, asked: NoFields) -> SettingsView:
         del asked
         project = call.services.database.projects.get(call.ids["project_id"])
-        changes = call.services.database.settings.changes(project.id, limit=CHANGES_SHOWN)
+        changes = call.services.database.settings.changes(project.id, limit=CHANGES_LISTED)
         settings = {each["name"]: SettingView(**each) for each in settings_of(call.services, project.id)}
         faults = setting_faults(call.services, project.id)
         return SettingsView(

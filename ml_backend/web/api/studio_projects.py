@@ -27,7 +27,7 @@ class UnconnectedProjects(BaseModel):
 
 
 class ConnectionPreview(BaseModel):
-    """What connecting a project would do."""
+    """The findings about a project that could be connected, and what would be done."""
 
     title: str
     tasks: int

@@ -11,9 +11,11 @@ from .base import Page
 
 __all__: list[str] = []
 
+CHANGES_SHOWN = 20
+
 
 class SettingsPage(Page):
-    """What holds for a project, by group: each setting with its value, where that comes from, and who set it."""
+    """The settings of a project, by group: each with its value, where that comes from, and who set it."""
 
     name = "settings"
     below = "overview"
@@ -25,4 +27,5 @@ class SettingsPage(Page):
         found = SomeSettings().answer(call, NoFields())
         groups = [(heading, list(group)) for heading, group in groupby(found.settings, key=lambda each: each.heading)]
         own = sum(each.is_own for each in found.settings)
-        return {"groups": groups, "changes": found.changes, "left_out": found.left_out, "own": own}
+        shown = {"changes": found.changes[:CHANGES_SHOWN], "is_cut": len(found.changes) > CHANGES_SHOWN}
+        return {"groups": groups, "left_out": found.left_out, "own": own, **shown}

@@ -19,7 +19,7 @@ from .webhook import same_address, webhook_url
 __all__ = ["connection_preview", "unconnected_projects"]
 
 MOST_LISTED = 500
-"""Projects of Label Studio that are asked for; it sends a hundred in about a second."""
+"""Projects of Label Studio that are asked for; it sends them in some seconds."""
 
 
 def unconnected_projects(services: Services) -> Mapping[str, Any]:

@@ -181,7 +181,7 @@ def _sources(services: Services, project: Project, before: Options, after: Optio
 
 
 def _redaction(services: Services, project: Project, before: Options, after: Options) -> list[str]:
-    kinds = after.extensions.redact
+    kinds = after.redaction.redact
     masked = f"mask {kinds}" if kinds else "mask nothing, so that personal data is in them"
     return [f"Snapshots and exports {masked} from now on.", *_snapshots(services, project, before, after)]
 
@@ -222,5 +222,5 @@ _BY_GROUP: Mapping[str, _Sentences] = {
     "selection": _selection,
     "sources": _sources,
     "costs": _costs,
-    "extensions": _redaction,
+    "redaction": _redaction,
 }
