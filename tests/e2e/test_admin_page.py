@@ -14,6 +14,7 @@ from ml_backend.domain.access import Role
 from ml_backend.domain.job import JobState
 from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.workflows.accounts import Accounts
+from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
 from ml_backend.workflows.services import Services
 from tests.browser import new_context
 from tests.running import until
@@ -29,7 +30,8 @@ JOB_S = 300
 @pytest.fixture
 def services(studio: LocalStudio, tmp_path: Path) -> Iterator[Services]:
     access = {"port": free_port(), "studio_url": studio.url, "studio_token": studio.token}
-    with closing(build_services(demo_settings(tmp_path / "backend", retrain_after=0, **access))) as made:
+    settings = demo_settings(tmp_path / "backend", retrain_after=0, job_heartbeat_timeout_s=600, **access)
+    with closing(build_services(settings)) as made:
         yield made
 
 
@@ -72,9 +74,14 @@ def test_an_admin_connects_runs_and_sets_up_a_project_on_the_page(
     until(lambda: database.jobs.get(again.id).state is JobState.SUCCEEDED, "the pre-labels", timeout_s=JOB_S)
     assert sum(services.studio.prediction_counts(info.id).values()) == len(TEXTS)
 
+    # While another job of the project runs, a training waits, however fast this machine is.
+    other, _ = PrelabelJob(trigger="command").request(services, info.id, claim=True)
     page.get_by_role("link", name="Overview", exact=True).click()
     page.get_by_role("button", name="Start training").click()
+    page.get_by_text("is queued").wait_for()
     page.get_by_role("button", name="Cancel job").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel job").click()
-    page.get_by_text("cancelled").first.wait_for()
+    page.get_by_role("button", name="Cancel job").wait_for(state="detached")
+    assert database.jobs.newest(project_id=info.id)[0].state is JobState.CANCELLED
+    database.jobs.finish(other, JobState.CANCELLED)
     assert complaints == []

@@ -8,10 +8,13 @@ not even kept, since it might be a secret.
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 
 from ...domain.project_setting import SettingOrigin
 from ...domain.readable import shortened
+from ...errors import PayloadError
+from ...labelstudio.json_text import read_json
 from ...options import PREFIX, project_settings
 from ..project_options import ProjectOptions
 from ..services import Services
@@ -25,6 +28,7 @@ MOST = 100
 LONGEST_NAME, LONGEST_VALUE = 64, 10_000
 BY = "extra params"
 SPOILT = "[object Object]"
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def take_extra_params(services: Services, project_id: int, given: object) -> None:
@@ -59,14 +63,14 @@ def _texts(given: object) -> dict[str, str] | None:
         return {}
     if isinstance(given, str):
         try:
-            given = json.loads(given)
-        except ValueError:
+            given = read_json(given.encode())
+        except (ValueError, PayloadError):
             return None
     if not isinstance(given, Mapping):
         return None
     texts: dict[str, str] = {}
     for key, value in list(given.items())[:MOST]:
-        name = shortened(str(key).strip().lower().removeprefix(PREFIX.lower()), LONGEST_NAME)
+        name = shortened(_storable(str(key)).strip().lower().removeprefix(PREFIX.lower()), LONGEST_NAME)
         texts[name] = _text(value) if name in project_settings(in_studio=True) else ""
     if len(given) > MOST:
         log.warning("%s extra params found; the first %s were read", len(given), MOST)
@@ -76,4 +80,9 @@ def _texts(given: object) -> dict[str, str] | None:
 def _text(value: object) -> str:
     if isinstance(value, list):
         value = ",".join(map(str, value))
-    return shortened(value if isinstance(value, str) else json.dumps(value), LONGEST_VALUE)
+    return shortened(_storable(value if isinstance(value, str) else json.dumps(value)), LONGEST_VALUE)
+
+
+def _storable(text: str) -> str:
+    """Return the text as every database stores it, so that it does not seem changed the next time."""
+    return UNSTORABLE.sub("\ufffd", text)

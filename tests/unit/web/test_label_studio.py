@@ -123,7 +123,7 @@ def test_bodies_that_cannot_be_read_are_bad_requests(client: FlaskClient, data: 
 @pytest.mark.parametrize(
     "params", ["[" * 100_000, {"key": [{"a": "[["}]}, '{"key": "half \\ud800"}', "key=value \ud800"]
 )
-def test_extra_parameters_are_never_read(client: FlaskClient, params: object) -> None:
+def test_no_extra_parameters_make_setup_fail(client: FlaskClient, params: object) -> None:
     assert client.post("/setup", json=SETUP | {"extra_params": params}).status_code == 200
 
 

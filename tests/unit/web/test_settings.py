@@ -204,8 +204,10 @@ def test_extra_params_of_label_studio_hold_below_what_an_admin_sets(
     assert options.labels.sliced_fields == ("product", "market")
     setup(client)  # as `doctor` asks
     assert services.for_project(project.id).options == options
+    odd = {**given, "prelabels_off": "a\ud800\0b", "\ud800": 1}
+    setup(client, extra_params=odd)
     changes = len(services.database.settings.changes(project.id, limit=99))
-    setup(client, extra_params=given)
+    setup(client, extra_params=odd)
     assert len(services.database.settings.changes(project.id, limit=99)) == changes
     setup(client, extra_params=None)
     assert services.for_project(project.id).options == services.options.with_values({"currency": "USD"})

@@ -166,7 +166,7 @@ def test_shares_far_from_those_wanted_are_a_warning(tmp_path: Path) -> None:
 def test_while_the_database_is_away_nothing_is_shown_that_may_be_held_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_args: object) -> None:
+    def away(*_args: object, **_more: object) -> None:
         raise DatabaseUnavailable("away", is_passing=True)
 
     with closing(build_test_services(tmp_path)) as services:
