@@ -4,6 +4,7 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -105,9 +106,10 @@ class EventRepository(Repository):
         With it stands whether one of the labels has a ground-truth star. Deletions name no task, and are seen here.
         """
         newest = select(func.max(events.c.id)).where(events.c.project_id == project_id)
-        star = func.max(case((events.c.ground_truth, 1), else_=0))
+        star = func.max(case((events.c.ground_truth, 1), else_=0)).label("star")
+        counts: Sequence[ColumnElement[Any]] = (func.count(events.c.annotator.distinct()).label("annotators"), star)
         statement = (
-            select(func.count(events.c.annotator.distinct()).label("annotators"), star.label("star"))
+            select(*counts)
             .where(events.c.id.in_(newest.group_by(events.c.annotation_id)), events.c.task_id.is_not(None))
             .where(*_new_labels(project_id, 0), events.c.is_confirmed.is_not(False))
             .group_by(events.c.task_id)

@@ -43,7 +43,7 @@ def take_extra_params(services: Services, project_id: int, given: object) -> Non
         DatabaseUnavailable: they cannot be stored now; the next `/setup` brings them again.
     """
     origin, rows = SettingOrigin.STUDIO, services.database.settings
-    stored = {each.name: each.value for each in rows.all(project_id) if each.origin is origin}
+    stored = {each.name: each.value or "" for each in rows.all(project_id) if each.origin is origin}
     wanted = _texts(given)
     if wanted is None:
         # Kept like a setting, so that `doctor` names it for as long as it lasts.
