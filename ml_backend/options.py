@@ -197,11 +197,13 @@ class LabelOptions(Group):
         SplitFractions, BeforeValidator(lambda value: SplitFractions.parse(value) if isinstance(value, str) else value)
     ] = setting(
         SplitFractions(),
-        "Shares of train, validation and test; read when a project is connected, fixed from then on.",
+        "Shares of train, validation and test; read when a project is connected, fixed from its first label on.",
         per_project=True,
     )
     ignored_fields: str = setting(
-        "", "Fields not to read, separated by commas; fixed when a project is connected.", per_project=True
+        "",
+        "Fields not to read, separated by commas; read when a project is connected, fixed from its first label on.",
+        per_project=True,
     )
     review_rule: str = setting(
         "submitted",

@@ -29,9 +29,9 @@ class Project:
 
     Attributes:
         label_config: the XML last seen.
-        split: fixed when the project is connected, because a changed split would move rows between sets.
+        split: fixed from the first label on, because a changed split would move rows between sets.
         split_rule: fixed for the same reason.
-        fields: the fields of its tasks that are read, fixed when the project is connected, because texts that are read
+        fields: the fields of its tasks that are read, fixed from the first label on, because texts that are read
             otherwise belong to other splits; empty: the text of the first served control alone, as where there is one
             text, and in projects that were connected before several were read.
         backend_id: the backend's row in Label Studio, None until `connect` made or found it.

@@ -137,7 +137,7 @@ def _remembered(services: Services, project_id: int, log: _ConnectingLog) -> Pro
     if record is None:
         log.changes.append(
             f"Project {project_id} is remembered as {project.ref.key}, with the split {project.split} "
-            "(train, validation, test); both are fixed from now on."
+            "(train, validation, test); the name is fixed from now on, the split from the first label on."
         )
     elif record.label_config != project.label_config:
         log.changes.append("The label config was read again, since it has changed.")

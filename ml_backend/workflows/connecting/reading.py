@@ -25,7 +25,7 @@ class Reading:
 
     ADVICE: ClassVar = (
         "To have a project read otherwise, import its tasks into a new one and connect that: what is read decides on "
-        "the splits, so it never changes."
+        "the splits, so it never changes after the first label."
     )
 
     facts: tuple[str, ...] = ()
