@@ -262,6 +262,7 @@ class FeedbackOptions(Group):
     mark_further: bool = setting(
         False,
         "Whether a mark that an annotator draws with Auto-Annotation on is repeated wherever its text has those words.",
+        in_studio=True,
     )
     prelabels_off: str = setting(
         "",

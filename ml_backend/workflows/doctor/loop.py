@@ -7,7 +7,6 @@ from typing import Any
 from ...domain.annotation import Annotation, Task
 from ...domain.job import Job, JobState
 from ...domain.model import ModelVersion
-from ...domain.object_tag import ObjectTag
 from ...domain.readable import listed
 from ...domain.reasons import Reason
 from ...labelstudio.plans import plan_of

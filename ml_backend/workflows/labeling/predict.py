@@ -26,8 +26,13 @@ log = logging.getLogger(__name__)
 TASKS_AT_ONCE = 512
 
 
-def predict_for_studio(services: Services, project: Project, tasks: Sequence[Task]) -> Prelabels:
-    """Return one pre-label per task, in order, by the model that serves the project."""
+def predict_for_studio(services: Services, project: Project, tasks: Sequence[Task], params: object = None) -> Prelabels:
+    """Return one pre-label per task, in order, by the model that serves the project.
+
+    Args:
+        params: of the request. Where they say what an annotator has just drawn, and the settings want it, the answer is
+            the further places of the same words instead; it has no score, and blind tasks get none.
+    """
     services, plan = _own_services(services, project), plan_of(project)
     predictor = services.champions.get(project)
     blind = _are_blind(services, project, plan, tasks)
@@ -38,6 +43,19 @@ def predict_for_studio(services: Services, project: Project, tasks: Sequence[Tas
     pairs = [(task.id, prediction) for task, prediction in zip(tasks, prelabels.predictions, strict=True)]
     services.hooks.predictions_made(project.ref.key, predictor.version, pairs)
     return prelabels
+
+
+def _further(
+    plan: ServingPlan, tasks: Sequence[Task], blind: Sequence[bool], drawn: Sequence[Region], version: str
+) -> Prelabels:
+    results = [
+        () if is_blind else tuple(further_marks(plan, drawn, plan.text(task.data)))
+        for task, is_blind in zip(tasks, blind, strict=True)
+    ]
+    empty = Counter(
+        "blind" if is_blind else "nothing_found" for is_blind, result in zip(blind, results, strict=True) if not result
+    )
+    return Prelabels(tuple(Prediction(result, None, version) for result in results), empty, (None,) * len(results))
 
 
 def _own_services(services: Services, project: Project) -> Services:
