@@ -9,6 +9,7 @@ status codes.
 
 __all__ = [
     "AccessError",
+    "BulkError",
     "BundleError",
     "CertificateError",
     "ConfigurationError",
@@ -154,6 +155,10 @@ class EncoderError(LabelloopError):
 
 class BundleError(LabelloopError):
     """A serving bundle is missing, damaged or made for something else."""
+
+
+class BulkError(LabelloopError):
+    """A bulk run cannot go on, or has left something out."""
 
 
 class TrainingError(LabelloopError):

@@ -17,6 +17,7 @@ __all__ = [
     "Group",
     "JobOptions",
     "PromptOptions",
+    "RayOptions",
     "RetrainingOptions",
     "Seconds",
     "SelectionOptions",
@@ -275,3 +276,45 @@ class PromptOptions(Group):
         if not (self.input_price or self.output_price):
             return None
         return (read_tokens * self.input_price + written_tokens * self.output_price) / 1_000_000
+
+
+def _parsed_resources(text: str) -> dict[str, dict[str, float]]:
+    """Return amounts by resource by kind of work."""
+    found: dict[str, dict[str, float]] = {}
+    for each in text.split():
+        kind, colon, amounts = each.partition(":")
+        pairs = [amount.partition("=") for amount in amounts.split(",")]
+        found[kind] = {name: float(value) for name, _, value in pairs}
+        if not (kind and colon) or set(found[kind]) - {"cpu", "gpu", "memory_gb"} or min(found[kind].values()) < 0:
+            raise ValueError(each)
+    return found
+
+
+def _resources(text: str) -> str:
+    """Refuse what does not say how much of what is promised to whom."""
+    try:
+        _parsed_resources(text)
+    except ValueError:
+        raise ValueError(f"{text!r} found; wanted such as `train:cpu=4,gpu=1,memory_gb=16 predict:gpu=0.5`") from None
+    return text
+
+
+class RayOptions(Group):
+    """The Ray cluster that work may be sent to."""
+
+    model_config = prefixed("ray_")
+
+    address: str = setting(
+        "",
+        "Address of a Ray cluster, such as `ray-head:6379` or `ray://ray-head:10001`, for `labelloop predict --engine "
+        "ray`; `auto`: the one on this machine; empty: none. Needs the extra `labelloop[ray]`.",
+    )
+    resources: Annotated[str, AfterValidator(_resources)] = setting(
+        "",
+        "What work on the cluster is promised, by kind of job or `predict`, such as `train:cpu=4,gpu=1,memory_gb=16 "
+        "predict:gpu=0.5`; else one CPU.",
+    )
+
+    def resources_of(self, kind: str) -> dict[str, float]:
+        """Return what one process of this kind is promised: `cpu`, `gpu` and `memory_gb`."""
+        return {"cpu": 1.0, "gpu": 0.0, "memory_gb": 0.0, **_parsed_resources(self.resources).get(kind, {})}

@@ -29,6 +29,7 @@ from .option_groups import (
     Group,
     JobOptions,
     PromptOptions,
+    RayOptions,
     RetrainingOptions,
     Seconds,
     SelectionOptions,
@@ -370,6 +371,7 @@ class Options(Group):
     retraining: RetrainingOptions = Field(default_factory=RetrainingOptions)
     gate: GateOptions = Field(default_factory=GateOptions)
     jobs: JobOptions = Field(default_factory=JobOptions)
+    ray: RayOptions = Field(default_factory=RayOptions)
     feedback: FeedbackOptions = Field(default_factory=FeedbackOptions)
     selection: SelectionOptions = Field(default_factory=SelectionOptions)
     sources: SourceOptions = Field(default_factory=SourceOptions)

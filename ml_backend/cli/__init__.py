@@ -21,6 +21,7 @@ for _name in (
     "server",
     "projects",
     "files",
+    "predict",
     "train",
     "tune",
     "audit",

@@ -1,11 +1,7 @@
-"""Commands that work on files as well as on a server: `export`, `evaluate`, `predict`."""
+"""Commands that work on files as well as on a server: `export`, `evaluate`."""
 
-import json
-import sys
-from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,7 +16,6 @@ from .slices import score_table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..domain.annotation import Prediction
     from ..domain.project import Project
     from ..domain.snapshot import Snapshot, SplitFractions
     from ..exporters.base import ExportRequest
@@ -28,7 +23,15 @@ if TYPE_CHECKING:
     from ..workflows.services import Services
     from ..workflows.training.evaluate import EvaluationReport
 
-__all__ = ["StudioExport", "check_source", "config_text"]
+__all__ = [
+    "StudioExport",
+    "VersionFolder",
+    "VersionName",
+    "check_source",
+    "check_version",
+    "config_text",
+    "version_path",
+]
 
 StudioExport = Annotated[
     Path | None,
@@ -40,10 +43,10 @@ StudioExport = Annotated[
         help="JSON export of a project; no server is needed.",
     ),
 ]
-_Model = Annotated[
+VersionName = Annotated[
     str | None, typer.Option("--model", metavar="VERSION", help="A version that `labelloop models list` shows.")
 ]
-_ModelFolder = Annotated[
+VersionFolder = Annotated[
     Path | None,
     typer.Option("--model-dir", exists=True, file_okay=False, metavar="DIR", help="Folder of a trained version."),
 ]
@@ -111,8 +114,8 @@ def export(
 
 @app.command()
 def evaluate(
-    model: _Model = None,
-    model_dir: _ModelFolder = None,
+    model: VersionName = None,
+    model_dir: VersionFolder = None,
     snapshot: SnapshotFolder = None,
     studio_export: StudioExport = None,
     config: ConfigFile = None,
@@ -125,11 +128,11 @@ def evaluate(
     """
     from ..workflows.training.evaluate import EvaluationReport
 
-    _check_model(model, model_dir)
+    check_version(model, model_dir)
     if (snapshot is None) == (studio_export is None):
         raise ConfigurationError("name the rows: either --snapshot DIR or --studio-export FILE --config FILE")
     services = open_services()
-    path = _model_path(services, model, model_dir)
+    path = version_path(services, model, model_dir)
     if snapshot is not None:
         report = EvaluationReport.on_snapshot(services, path, snapshot)
     else:
@@ -139,60 +142,6 @@ def evaluate(
         note(f"note: {warning}")
     note_reasons(report.reasons)
     emit(report.to_json(), as_json=as_json, lines=_report_lines(report))
-
-
-@app.command()
-def predict(
-    tasks: Annotated[
-        Path,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            metavar="FILE",
-            help="Tasks as Label Studio imports or exports them, as JSON or JSON lines.",
-        ),
-    ],
-    model: _Model = None,
-    model_dir: _ModelFolder = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write; standard output otherwise.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Add a model version's predictions to a file of tasks.
-
-    Needs a version: --model or --model-dir. The tasks come out in the same order, ready to be imported into Label
-    Studio, and each has the new prediction alone. Held-out tasks get one as well; `labelloop prelabel` leaves them
-    blind, so use that for a connected project.
-    """
-    from ..atomic_files import atomic_text
-    from ..labelstudio.files.notes import FileNotes
-    from ..workflows.labeling.predict import predict_file
-
-    _check_model(model, model_dir)
-    services = open_services()
-    notes = FileNotes()
-    predicted = predict_file(services, _model_path(services, model, model_dir), tasks, notes)
-    with nullcontext(sys.stdout) if out is None else atomic_text(out) as target:
-        rows = _write_predictions(predicted, target)
-    for sentence in notes.sentences:
-        note(f"note: {sentence}")
-    if out is not None:
-        emit({"path": out, "rows": rows}, as_json=as_json, lines=[f"{rows} tasks in {out}"])
-
-
-def _write_predictions(predicted: Iterable[tuple[Mapping[str, Any], "Prediction"]], target: IO[str]) -> int:
-    """Write tasks with their predictions as a JSON list, one task a line; returns how many."""
-    from ..labelstudio.files.export_file import with_prediction
-
-    rows = without = 0
-    for item, prediction in predicted:
-        whole = json.dumps(with_prediction(item, prediction), ensure_ascii=False)
-        target.write(f"{',' if rows else '['}\n{whole}")
-        rows += 1
-        without += not prediction.result
-    target.write("\n]\n" if rows else "[]\n")
-    if without:
-        note(f"note: {without} of {rows} tasks got no prediction: no field that the version reads holds a text")
-    return rows
 
 
 def check_source(project: int | None, studio_export: Path | None, config: Path | None) -> None:
@@ -207,12 +156,18 @@ def check_source(project: int | None, studio_export: Path | None, config: Path |
         raise ConfigurationError("--studio-export needs --config FILE: the export does not hold its label config")
 
 
-def _check_model(model: str | None, model_dir: Path | None) -> None:
+def check_version(model: str | None, model_dir: Path | None) -> None:
+    """Refuse anything but one version.
+
+    Raises:
+        ConfigurationError: none or two are named.
+    """
     if (model is None) == (model_dir is None):
         raise ConfigurationError("name the version: either --model VERSION or --model-dir DIR")
 
 
-def _model_path(services: "Services", model: str | None, model_dir: Path | None) -> Path:
+def version_path(services: "Services", model: str | None, model_dir: Path | None) -> Path:
+    """Return the folder of the version that was named, which is fetched where it lies elsewhere."""
     return model_dir if model_dir is not None else services.versions.get(model or "").path
 
 

@@ -19,7 +19,7 @@ from ...tasks.occurrences import drawn_regions, further_marks
 from ..services import Services
 from .blind import are_blind
 
-__all__ = ["predict_file", "predict_for_studio"]
+__all__ = ["plan_in", "predict_file", "predict_for_studio"]
 
 log = logging.getLogger(__name__)
 
@@ -88,15 +88,19 @@ def predict_file(
         BundleError: the version's bundle is missing or damaged.
         StudioExportError: the file holds no tasks; raised when the reading gets there.
     """
-    plan = _plan_of(bundle)
+    plan = plan_in(bundle)
     predictor = services.load_predictor(bundle)
     for batch in in_batches(read_tasks(tasks, notes), TASKS_AT_ONCE):
         prelabels = prelabel([task for _, task in batch], predictor, plan, is_blind=None)
         yield from zip((item for item, _ in batch), prelabels.predictions, strict=True)
 
 
-def _plan_of(path: Path) -> ServingPlan:
-    """Return the serving plan of a version, by the label config with which it was trained."""
+def plan_in(path: Path) -> ServingPlan:
+    """Return the serving plan of a version, by the label config with which it was trained.
+
+    Raises:
+        BundleError: the version's bundle is missing or damaged.
+    """
     from ...models.bundle.bundle import read_bundle
 
     manifest = read_bundle(path).manifest

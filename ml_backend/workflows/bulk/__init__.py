@@ -1,0 +1,1 @@
+"""Predictions for more texts than one process answers in good time."""

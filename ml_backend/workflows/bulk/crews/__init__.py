@@ -1,0 +1,1 @@
+"""Where the workers of a bulk run come from: a module each."""

@@ -1,0 +1,1 @@
+"""The forms of tasks and of predictions in files: a module each."""
