@@ -151,8 +151,8 @@ class _Ledger:
         if self._failed:
             reasons = "; ".join(list(self._failed.values())[:EXAMPLES])
             raise BulkError(
-                f"{len(self._failed)} shards failed, {len(self._shards)} lie in {target.url}; the same command tries "
-                f"the rest again: {reasons}"
+                f"{len(self._failed)} shard{'s' * (len(self._failed) > 1)} failed, {len(self._shards)} lie in "
+                f"{target.url}; the same command tries the rest again: {reasons}"
             )
 
     def progress(self, workers: int) -> Progress:
@@ -161,7 +161,9 @@ class _Ledger:
         rate = (self._rows - self._rows_before) / elapsed
         bytes_left = max(self._plan.total_bytes - self._read_bytes, 0)
         left_s = bytes_left * elapsed / max(self._read_bytes - self._bytes_before, 1)
-        message = f"{self._rows:,} texts, {rate:,.0f}/s by {workers} workers, {_duration(left_s)} left"
+        message = (
+            f"{self._rows:,} texts, {rate:,.0f}/s by {workers} worker{'s' * (workers > 1)}, {_duration(left_s)} left"
+        )
         return Progress(min(self._read_bytes / self._plan.total_bytes, 1.0), "predicting", message)
 
     def manifest(self, request: BulkRequest, notes: FileNotes) -> Mapping[str, Any]:

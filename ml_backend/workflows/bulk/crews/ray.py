@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import tarfile
 from collections import deque
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from tempfile import gettempdir
 from typing import Any, ClassVar
 
 from ....atomic_files import take_place, unfinished_folder
+from ....errors import BulkError
 from ....jobs.ray_cluster import connect_to_ray
 from ....options import Options
 from ..formats.base import Piece
@@ -111,11 +113,17 @@ def _packed(folder: Path) -> bytes:
 
 
 def _unpacked(packed: bytes) -> Path:
-    """Return the folder with the files, which all actors of a machine share."""
-    home = Path(gettempdir()) / "labelloop-bundles"
+    """Return the folder with the files, which all actors of a machine share.
+
+    Raises:
+        BulkError: somebody else has made the folder that they share.
+    """
+    home = Path(gettempdir()) / f"labelloop-bundles-{os.getuid()}"
+    home.mkdir(mode=0o700, exist_ok=True)
+    if home.stat().st_uid != os.getuid():
+        raise BulkError(f"{home} belongs to another user; remove it")
     place = home / hashlib.sha256(packed).hexdigest()[:32]
     if not place.exists():
-        home.mkdir(parents=True, exist_ok=True)
         with unfinished_folder(home) as draft, tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             archive.extractall(draft, filter="data")
             take_place(draft, place)
