@@ -26,6 +26,7 @@ from .serving.answer_cache import AnswerCache, CachedPredictor
 from .serving.champions import Champions
 from .serving.model_versions import ModelVersions
 from .storage.database import open_database
+from .storage.shared_folders import SharedFolders
 from .tracking.mlflow import MlflowTracker
 from .tracking.registry import MlflowRegistry
 from .workflows.project_options import ProjectOptions
@@ -59,7 +60,8 @@ def build_services(options: Options, *, launcher: JobLauncher | None = None) -> 
     home.mkdir(parents=True, exist_ok=True)
     database, alarms = open_database(options.database, _utc_now), Alarms()
     mlflow = MlflowRegistry(options.mlflow, cache=home / "models")
-    versions = ModelVersions(database.versions, mlflow, home)
+    shared = SharedFolders(options.shared.url, home / "shared", options.shared.cache_mb * MB)
+    versions = ModelVersions(database.versions, mlflow, home, shared)
     answers = AnswerCache(options.serving.prediction_cache_mb * MB)
     options_of = ProjectOptions(options, database.settings).of
     predictors = _Predictors(options, options_of, answers)
@@ -85,6 +87,7 @@ def build_services(options: Options, *, launcher: JobLauncher | None = None) -> 
         hooks=_hooks(options),
         answers=answers,
         alarms=alarms,
+        shared=shared,
     )
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "RetrainingOptions",
     "Seconds",
     "SelectionOptions",
+    "SharedOptions",
     "SourceOptions",
     "prefixed",
     "setting",
@@ -318,3 +319,21 @@ class RayOptions(Group):
     def resources_of(self, kind: str) -> dict[str, float]:
         """Return what one process of this kind is promised: `cpu`, `gpu` and `memory_gb`."""
         return {"cpu": 1.0, "gpu": 0.0, "memory_gb": 0.0, **_parsed_resources(self.resources).get(kind, {})}
+
+
+class SharedOptions(Group):
+    """Where machines keep what all of them need."""
+
+    model_config = prefixed("shared_")
+
+    url: str = setting(
+        "",
+        "Folder on a network drive, or URL that fsspec opens, such as `s3://bucket/labelloop`, where snapshots and the "
+        "files of versions are kept for all machines; empty: each in its home folder alone.",
+    )
+    cache_mb: Count = setting(
+        4096,
+        "Disk space for copies from there, in MB: above it, those that were not asked for the longest time are "
+        "removed, though none of the last hour.",
+        ge=0,
+    )

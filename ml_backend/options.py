@@ -33,6 +33,7 @@ from .option_groups import (
     RetrainingOptions,
     Seconds,
     SelectionOptions,
+    SharedOptions,
     SourceOptions,
     prefixed,
     setting,
@@ -372,6 +373,7 @@ class Options(Group):
     gate: GateOptions = Field(default_factory=GateOptions)
     jobs: JobOptions = Field(default_factory=JobOptions)
     ray: RayOptions = Field(default_factory=RayOptions)
+    shared: SharedOptions = Field(default_factory=SharedOptions)
     feedback: FeedbackOptions = Field(default_factory=FeedbackOptions)
     selection: SelectionOptions = Field(default_factory=SelectionOptions)
     sources: SourceOptions = Field(default_factory=SourceOptions)

@@ -14,8 +14,9 @@ from typing import Unpack
 from ..domain.model import ModelVersion
 from ..domain.ports import ModelRegistry, NewVersion
 from ..domain.project import Project
-from ..errors import BundleError, ModelNotFound
+from ..errors import BundleError, ModelNotFound, StateError
 from ..storage.repositories.versions import VersionRepository
+from ..storage.shared_folders import SharedFolders
 
 __all__ = ["ModelVersions"]
 
@@ -31,12 +32,16 @@ class ModelVersions:
 
     Args:
         home: folder to which the paths of versions below it are stored relative, so that the state can be moved.
+        shared: where the files of new versions are kept for other machines; None: nowhere.
     """
 
-    def __init__(self, rows: VersionRepository, registry: ModelRegistry, home: Path) -> None:
+    def __init__(
+        self, rows: VersionRepository, registry: ModelRegistry, home: Path, shared: SharedFolders | None = None
+    ) -> None:
         self._rows = rows
         self._registry = registry
         self._home = home
+        self._shared = shared or SharedFolders()
         self._guard = threading.Lock()
         self._is_complete = False
 
@@ -88,8 +93,17 @@ class ModelVersions:
         return self.at_hand(self._placed(version))
 
     def at_hand(self, version: ModelVersion) -> ModelVersion:
-        """Return the same version once its files are on this machine, as `get` does, though without the database."""
+        """Return the same version once its files are on this machine, as `get` does, though without the database.
+
+        Raises:
+            BundleError: its files are in the place that machines share, which cannot be read; it may pass.
+        """
         self._registry.fetch(version)
+        if not version.path.exists():
+            try:
+                version = replace(version, path=self._shared.find(_shared_name(version)) or version.path)
+            except StateError as error:
+                raise BundleError(str(error), is_passing=error.is_passing) from error
         if version.digest is not None and _digest(version.path) not in (None, version.digest):
             raise BundleError(
                 f"{version.path} holds another bundle than the one that was registered as {version.name}; restore the "
@@ -126,11 +140,16 @@ class ModelVersions:
 
         Raises:
             JobError: another version took the number meanwhile.
+            StateError: the files cannot be kept in the place that machines share; it may pass.
         """
         registered = self._registry.register(project_key, **new)
         # The digest is of what this machine will read, so files on another machine are fetched first.
         self._registry.fetch(registered)
-        self._rows.add([self._movable(replace(registered, digest=_digest(registered.path)))])
+        registered = replace(registered, digest=_digest(registered.path))
+        if registered.digest is not None:
+            # First, since who sees the row may ask for the files.
+            self._shared.keep(_shared_name(registered), registered.path)
+        self._rows.add([self._movable(registered)])
         return self.get(registered.name)
 
     def serve(self, name: str) -> None:
@@ -171,6 +190,11 @@ class ModelVersions:
 
     def _placed(self, version: ModelVersion) -> ModelVersion:
         return replace(version, path=self._home / version.path)
+
+
+def _shared_name(version: ModelVersion) -> str:
+    """Return the name of a version's files: with their digest, since a server that was set up anew repeats names."""
+    return f"bundles/{version.name}-{(version.digest or '')[:16]}"
 
 
 def _digest(bundle: Path) -> str | None:

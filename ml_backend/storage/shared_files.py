@@ -115,9 +115,10 @@ class SharedFiles:
             self._put(draft, path)
 
     def remove(self, folder: str) -> None:
-        """Remove a folder with all that lies in it, if it is there."""
+        """Remove a folder with all that lies in it, or a file, if it is there."""
         if self.is_local:
             shutil.rmtree(self.path(folder), ignore_errors=True)
+            Path(self.path(folder)).unlink(missing_ok=True)
         elif self._fs.exists(self.path(folder)):
             self._fs.rm(self.path(folder), recursive=True)
 

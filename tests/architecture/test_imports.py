@@ -23,9 +23,13 @@ HEAVY = frozenset(
         "altair",
         "openai",
         "vl_convert",
+        "fsspec",
+        "ray",
     }
 )
 NEEDED_BY_COMMANDS = frozenset({"sqlalchemy", "alembic", "pydantic", "flask", "gunicorn", "httpx", "rich", "numpy"})
+# What an extra brings that may not be installed here, by the extra.
+OPTIONAL = {"ray": "ray"}
 # On GitHub alone, added by who deploys with it; everything runs without.
 NOT_ON_A_REGISTRY = frozenset({"label_studio_ml"})
 
@@ -66,6 +70,7 @@ def test_the_domain_needs_the_standard_library_alone() -> None:
 def test_every_imported_package_is_declared() -> None:
     needed = project_table()["dependencies"]
     declared = {name for each in needed for name in _names_of(re.split(r"[^\w.-]", each)[0])}
+    declared |= {OPTIONAL[extra] for extra in OPTIONAL if extra in project_table()["optional-dependencies"]}
     undeclared = {
         f"{name_of(path)}: {name}"
         for path in python_files(PACKAGE)

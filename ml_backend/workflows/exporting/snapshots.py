@@ -6,7 +6,7 @@ from pathlib import Path
 from ...atomic_files import take_place, unfinished_folder
 from ...domain.project import Project
 from ...domain.snapshot import ProjectRef, Snapshot, SplitFractions
-from ...errors import SnapshotError
+from ...errors import SnapshotError, StateError
 from ...labelstudio.files.notes import FileNotes
 from ...labelstudio.files.text import name_without_gz
 from ...snapshots.build import BuiltRows
@@ -38,6 +38,7 @@ def export_project(
         StudioError: Label Studio cannot be read.
         SnapshotError: not one task is reviewed, and it may not be empty.
         HookError: a hook failed with a row.
+        StateError: the snapshot cannot be kept in the place that machines share; it may pass.
     """
     project = project_as_it_is(services, project)
     # Taken first: a label that arrives while tasks are read counts as new next time, rather than never.
@@ -50,6 +51,8 @@ def export_project(
     previous = services.database.snapshots.last(project.id)
     parent = previous.id if previous else None
     snapshot = _written(source, built, settings, project.ref, parent=parent, out=out)
+    if out is None:
+        services.shared.keep(_shared_name(project, snapshot.id), snapshot.path)
     if out is None and is_for_training:
         services.database.snapshots.add(project.id, snapshot.id, last_event_id, read_at)
     return snapshot
@@ -70,13 +73,22 @@ def newest_snapshot(services: Services, project: Project) -> Snapshot:
 
 
 def stored_snapshot(services: Services, project: Project, snapshot_id: str) -> Snapshot:
-    """Return one of the project's snapshots below the home folder.
+    """Return one of the project's snapshots, from below the home folder or the place that machines share.
 
     Raises:
-        SnapshotError: it is not there, or damaged.
+        SnapshotError: it is not there, or damaged; or that place cannot be read, which may pass.
     """
     path = services.options.snapshots_folder / project.ref.key / snapshot_id
+    if not path.exists():
+        try:
+            path = services.shared.find(_shared_name(project, snapshot_id)) or path
+        except StateError as error:
+            raise SnapshotError(str(error), is_passing=error.is_passing) from error
     return Snapshot(path, SnapshotFolder(path).manifest())
+
+
+def _shared_name(project: Project, snapshot_id: str) -> str:
+    return f"snapshots/{project.ref.key}/{snapshot_id}"
 
 
 def export_file(

@@ -13,6 +13,8 @@ from ...domain.progress import Progress
 from ...errors import DatabaseUnavailable, Interrupted, JobCancelled, JobLost
 from ...jobs.loss_file import LossFile
 from ...storage.database import Database
+from ...storage.shared_folders import SharedFolders
+from .travelling_folder import TravellingFolder
 
 __all__ = ["JobContext"]
 
@@ -23,6 +25,7 @@ CHECK_INTERVAL_S = 0.2
 """Time between two looks, while a job waits, at whether it must stop."""
 WAITING = "waiting"
 LOSS = "loss"
+KEPT = "folder_kept_as"
 
 
 class JobContext:
@@ -37,6 +40,7 @@ class JobContext:
         interrupt: makes the thread that does the work raise Interrupted, wherever it is; without it, that thread ends
             its current step.
         heartbeat_s: seconds between two signs of life.
+        shared: where the folder is kept for an attempt on another machine; None: nowhere.
 
     Attributes:
         checkpoint: what this attempt and the ones before it have done.
@@ -52,12 +56,14 @@ class JobContext:
         interrupt: Callable[[], None] | None = None,
         *,
         heartbeat_s: float = HEARTBEAT_S,
+        shared: SharedFolders | None = None,
     ) -> None:
         self.job = job
         self.folder = folder
         self.checkpoint: dict[str, Any] = dict(job.checkpoint)
         self._database = database
         self._losses = LossFile(folder)
+        self._travelling = TravellingFolder(folder, f"jobs/{job.id}", shared or SharedFolders())
         self._interrupt = interrupt
         self._heartbeat_s = heartbeat_s
         self._reply = HeartbeatReply.CONTINUE
@@ -70,6 +76,11 @@ class JobContext:
 
     def __enter__(self) -> "JobContext":
         self._thread.start()
+        try:
+            self._travelling.arrive(self.checkpoint.get(KEPT))
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -110,11 +121,15 @@ class JobContext:
 
         Raises:
             JobLost: another process works on the job by now.
+            StateError: the folder cannot be kept in the place that machines share; it may pass.
         """
-        self.checkpoint |= done
+        before, kept = self.checkpoint.get(KEPT), self._travelling.depart()
+        self.checkpoint |= done | ({KEPT: kept} if kept else {})
         if not self._database.jobs.keep(self.job, self.checkpoint):
             self._reply = HeartbeatReply.LOST
             self._obey("keeping a checkpoint")
+        if kept and before:
+            self._travelling.forget(before)
 
     def _write(self) -> None:
         progress, self._unwritten = self._unwritten, None

@@ -92,6 +92,8 @@ class JobRecovery:
             return
         if not job.state.is_resumable:
             shutil.rmtree(job_folder(self._services.options.home, job.id), ignore_errors=True)
+            if job.checkpoint:
+                self._services.shared.drop(f"jobs/{job.id}")
 
     def clean_up(self) -> None:
         """Clean up after jobs that ended while no worker ran, and after failures that nobody resumed for a week."""

@@ -54,7 +54,9 @@ def run_job(
     services = _until_written(services.for_project)(job.project_id)
     try:
         folder = job_folder(services.options.home, job_id)
-        with JobContext(services.database, job, folder, interrupt, heartbeat_s=heartbeat_s) as context:
+        with JobContext(
+            services.database, job, folder, interrupt, heartbeat_s=heartbeat_s, shared=services.shared
+        ) as context:
             run = partial(JobKind.of(job)(**job.params).run, services, job, context)
             result = with_retries(run, services.options.jobs.patience_s, context.wait)
     except JobCancelled as cancelled:
