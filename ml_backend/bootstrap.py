@@ -71,7 +71,7 @@ def build_services(options: Options, *, launcher: JobLauncher | None = None) -> 
         studio=StudioClient(options.studio.url, options.studio.token.get_secret_value(), options.studio.timeout_s),
         tracker=MlflowTracker(options.mlflow, artifact_root=home / "artifacts"),
         versions=versions,
-        launcher=launcher or SubprocessLauncher(home, options.environment()),
+        launcher=launcher or _launcher(options),
         champions=Champions(
             versions,
             predictors.champion,
@@ -89,6 +89,15 @@ def build_services(options: Options, *, launcher: JobLauncher | None = None) -> 
         alarms=alarms,
         shared=shared,
     )
+
+
+def _launcher(options: Options) -> JobLauncher:
+    environment = options.environment()
+    if options.jobs.launcher == "process":
+        return SubprocessLauncher(options.home, environment)
+    from .jobs.ray_launcher import RayLauncher
+
+    return RayLauncher(options.home, environment, options.ray.address, options.ray.resources_of)
 
 
 def load_bundle_predictor(path: Path, runtime: str) -> Predictor:

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -176,6 +176,12 @@ class JobOptions(Group):
         "fails; 0: it fails at once.",
         ge=0,
     )
+    launcher: Literal["process", "ray"] = setting(
+        "process",
+        "Where jobs run: `process`, as child processes of the worker; `ray`, on a Ray cluster, which needs a database, "
+        "an MLflow server and shared files that all its nodes reach.",
+        alias="launcher",
+    )
     at_once: Count = setting(2, "Jobs that one worker runs at the same time.", alias="jobs_at_once", ge=1)
 
 
@@ -307,8 +313,8 @@ class RayOptions(Group):
 
     address: str = setting(
         "",
-        "Address of a Ray cluster, such as `ray-head:6379` or `ray://ray-head:10001`, for `labelloop predict --engine "
-        "ray`; `auto`: the one on this machine; empty: none. Needs the extra `labelloop[ray]`.",
+        "Address of a Ray cluster, such as `ray-head:6379` or `ray://ray-head:10001`, for jobs and `labelloop "
+        "predict`; `auto`: the one on this machine; empty: none. Needs the extra `labelloop[ray]`.",
     )
     resources: Annotated[str, AfterValidator(_resources)] = setting(
         "",

@@ -1,5 +1,7 @@
 """`labelloop jobs`, and the hidden `labelloop job run` that a worker starts."""
 
+import os
+import signal
 import time
 from functools import partial
 from typing import Annotated
@@ -116,7 +118,12 @@ def logs(
 
 
 @_child.command("run")
-def run(job_id: JobId) -> None:
+def run(
+    job_id: JobId,
+    ends_with_launcher: Annotated[
+        bool, typer.Option("--ends-with-launcher", help="Kill it where the other end of its standard input is closed.")
+    ] = False,
+) -> None:
     """Run a job that was claimed, in this process. Workers call this."""
     from ..bootstrap import configure_logging
     from ..config import load_settings
@@ -129,7 +136,10 @@ def run(job_id: JobId) -> None:
     configure_logging(settings.log_level)
     # The database may have gone away since the job was claimed.
     services = with_retries(partial(open_services, settings), settings.jobs.patience_s, lambda s, _: time.sleep(s))
-    call_at_the_commands_end(lambda: services.database.jobs.cancel(job_id))
+    if ends_with_launcher:
+        call_at_the_commands_end(lambda: os.killpg(0, signal.SIGKILL))
+    else:
+        call_at_the_commands_end(lambda: services.database.jobs.cancel(job_id))
     if run_job(services, job_id, interrupt) is not JobState.SUCCEEDED:
         raise typer.Exit(1)
 

@@ -277,8 +277,8 @@ class LaunchedJob(Protocol):
     """A job's process, or what stands for it."""
 
     @property
-    def pid(self) -> int:
-        """The process id."""
+    def pid(self) -> int | None:
+        """The process id; None while it waits for a place to run."""
 
     @property
     def host(self) -> str:

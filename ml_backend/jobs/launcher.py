@@ -14,7 +14,7 @@ import psutil
 
 from ..domain.job import Job
 
-__all__ = ["SubprocessLauncher", "job_folder", "log_path"]
+__all__ = ["GRACE_S", "ChildProcess", "SubprocessLauncher", "job_folder", "log_path"]
 
 GRACE_S = 10.0
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -34,7 +35,9 @@ def connect_to_ray(address: str) -> Any:
 
     if ray.is_initialized():
         return ray
-    handlers = {number: signal.getsignal(number) for number in HANDLED}
+    # Only the main thread may set them, and only there does Ray.
+    is_main = threading.current_thread() is threading.main_thread()
+    handlers = {number: signal.getsignal(number) for number in HANDLED} if is_main else {}
     try:
         ray.init(address=address or "auto", namespace="labelloop", log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError) as error:

@@ -54,6 +54,7 @@ class Worker:
         self._intervals = intervals or WorkerIntervals()
         self._children: dict[int, tuple[Job, LaunchedJob]] = {}
         self._cancel_seen: dict[int, float] = {}
+        self._waiting: set[int] = set()
         self._next_housekeeping = 0.0
         self._next_reconciling = 0.0
         self._recovery = JobRecovery(services)
@@ -116,15 +117,31 @@ class Worker:
         try:
             child = self._services.launcher.launch(job, is_bound=self._binds_jobs)
         except OSError as error:
-            self._services.database.jobs.finish(job, JobState.FAILED, error=f"the process did not start: {error}")
+            self._services.database.jobs.finish(
+                job,
+                JobState.FAILED,
+                error=f"the process did not start: {error}",
+                is_passing=isinstance(error, ConnectionError),
+            )
             return
         self._children[job.id] = (job, child)
-        self._services.database.jobs.started(job, child.pid, child.host)
+        self._waiting.add(job.id)
+        self._note_place(job, child)
+
+    def _note_place(self, job: Job, child: LaunchedJob) -> None:
+        """Write where a job runs, once it does; until then, say that it is not dead."""
+        if child.pid is None:
+            self._services.database.jobs.beat(job)
+        else:
+            self._services.database.jobs.started(job, child.pid, child.host)
+            self._waiting.discard(job.id)
 
     def _look_after(self, job_id: int) -> None:
         job, child = self._children[job_id]
         status = child.poll()
         if status is None:
+            if job_id in self._waiting:
+                self._note_place(job, child)
             if self._services.database.jobs.get(job_id).cancel_requested:
                 since = self._cancel_seen.setdefault(job_id, time.monotonic())
                 if time.monotonic() - since > self._intervals.cancel_grace_s:
@@ -134,6 +151,7 @@ class Worker:
         self._recovery.recover(job, _explain_exit(status), otherwise=JobState.FAILED)
         del self._children[job_id]
         self._cancel_seen.pop(job_id, None)
+        self._waiting.discard(job_id)
 
 
 def _explain_exit(status: int) -> str:
