@@ -60,12 +60,15 @@ class RayJob:
 
     def poll(self) -> int | None:
         """Exit status, negative for a signal, SIGKILL where the node is lost; None while it runs."""
-        from ray.exceptions import RayActorError, RayError
+        from ray.exceptions import ActorUnavailableError, RayActorError, RayError
 
         if self._status is not None or not self._ray.wait([self._asked], timeout=WAIT_S)[0]:
             return self._status
         try:
             self._news = news = self._ray.get(self._asked)
+        except ActorUnavailableError:
+            # The network, or a node that is going; the cluster soon knows which.
+            self._asked = self._actor.news.remote(self._printed)
         except RayActorError as error:
             self._append(f"lost: {' '.join(str(error).split())[:300]}\n".encode())
             self._status = -signal.SIGKILL
@@ -156,14 +159,19 @@ class RayLauncher:
         """Return True where the job's actor is no more, or its process, where that was a child process here."""
         if not (job.host or "").startswith(HOST):
             return self._beside.is_gone(job)
-        return self._actor(job) is None
+        try:
+            return self._actor(job) is None
+        except ConnectionError:
+            return False  # nobody here can tell
 
     def kill(self, job: Job) -> None:
         """Kill the job's actor, with which its process ends."""
         if not (job.host or "").startswith(HOST):
             self._beside.kill(job)
-        elif (actor := self._actor(job)) is not None:
-            self._connected().kill(actor)
+            return
+        with suppress(ConnectionError):
+            if (actor := self._actor(job)) is not None:
+                self._connected().kill(actor)
 
     def _actor(self, job: Job) -> Any:
         """Return the actor of this attempt; None where there is none any more."""

@@ -29,7 +29,7 @@ TEXTS = texts_in(Split.TRAIN, 2)
 class FakeChild:
     """A job's process that ends when it is told to."""
 
-    pid: int
+    pid: int | None
     host: str = "here"
     status: int | None = None
     was_terminated: bool = False
@@ -48,11 +48,12 @@ class FakeLauncher:
 
     children: dict[int, FakeChild] = field(default_factory=dict)
     error: OSError | None = None
+    has_room: bool = True
 
     def launch(self, job: Job, *, is_bound: bool = False) -> FakeChild:
         if self.error:
             raise self.error
-        self.children[job.id] = FakeChild(pid=5000 + 10 * job.id + job.attempt)
+        self.children[job.id] = FakeChild(5000 + 10 * job.id + job.attempt if self.has_room else None)
         return self.children[job.id]
 
     def is_gone(self, job: Job) -> bool:
@@ -226,6 +227,22 @@ def test_what_the_job_itself_wrote_stands(services: Services, job: Watched) -> N
     job.worker.step()
 
     assert job.now.error == "one label only"
+
+
+def test_a_job_that_waits_for_room_is_alive_and_its_place_is_noted_later(services: Services, job: Watched) -> None:
+    job.launcher.has_room = False
+    job.worker.step()
+    before = job.now
+    services.clock.advance(3600)
+
+    job.worker.step()
+    waiting = job.now
+    job.child.pid = 77
+    job.worker.step()
+
+    assert (before.state, before.pid, waiting.pid) == (JobState.RUNNING, None, None)
+    assert waiting.heartbeat_at == services.clock()
+    assert (job.now.attempt, job.now.pid, job.now.host) == (1, 77, "here")
 
 
 def test_a_cancelled_job_gets_time_to_stop_and_is_then_stopped(services: Services, job: Watched) -> None:
