@@ -328,7 +328,7 @@ class RayOptions(Group):
 
 
 class SharedOptions(Group):
-    """Where machines keep what all of them need."""
+    """The place for what all machines need."""
 
     model_config = prefixed("shared_")
 

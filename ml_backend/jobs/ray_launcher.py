@@ -31,7 +31,7 @@ RUN = (sys.executable, "-m", "ml_backend", "job", "run")
 
 
 class _News(NamedTuple):
-    """What an actor says of its child: exit status, None while it runs, and what it has printed."""
+    """News of an actor's child: exit status, None while it runs, and what it has printed."""
 
     pid: int
     host: str

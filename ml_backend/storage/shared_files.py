@@ -18,7 +18,7 @@ __all__ = ["SharedFiles"]
 OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
 """Protocols by which a file that is uploaded appears once it is complete; elsewhere it is renamed when it is."""
 STAMPS = ("ETag", "etag", "LastModified", "mtime", "updated", "created")
-"""What file systems say of a file that changes when somebody writes it again, the surest first."""
+"""Facts that file systems tell of a file and that change when somebody writes it again, the surest first."""
 
 
 class SharedFiles:

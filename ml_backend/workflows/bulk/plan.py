@@ -1,4 +1,4 @@
-"""What a bulk run reads and how that is cut: written beside the shards, so that a later run goes on with the same."""
+"""The plan of a bulk run: what it reads and how that is cut, kept beside the shards for the runs that go on."""
 
 import hashlib
 import json
@@ -43,7 +43,7 @@ class _InputFile(BaseModel):
 
 
 class BulkPlan(BaseModel):
-    """What is the same in every run that writes to one place. Two equal plans give the same shards.
+    """The facts that every run shares that writes to one place. Two equal plans give the same shards.
 
     Attributes:
         bundle_sha256: of the bundle's list of files and their digests.

@@ -28,7 +28,7 @@ EXAMPLES = 20
 
 
 class BulkRequest(NamedTuple):
-    """What is asked for.
+    """A wish for predictions.
 
     Attributes:
         tasks: folder, file or URL that is read.

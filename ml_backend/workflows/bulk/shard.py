@@ -26,7 +26,7 @@ from .formats.base import BulkFormat, Fault, Item, Piece
 __all__ = ["RECORDS", "Record", "ShardWork", "WritePiece", "open_worker", "write_shard"]
 
 Record: TypeAlias = Mapping[str, Any]
-"""What is known of a finished shard, JSON values only: its file lies beside the shards until all are there."""
+"""Facts about a finished shard, JSON values only: its file lies beside the shards until all are there."""
 WritePiece: TypeAlias = Callable[[Piece], Record]
 
 RECORDS = "_records"
@@ -36,7 +36,7 @@ TASKS_AT_ONCE = 512
 
 
 class ShardWork(NamedTuple):
-    """What the workers of a run have in common. It is sent to other machines.
+    """The work that the workers of a run share. It is sent to other machines.
 
     Attributes:
         tasks: folder, file or URL that is read.
@@ -106,7 +106,7 @@ def write_shard(work: ShardWork, predictor: Predictor, plan: ServingPlan, piece:
 
 
 class _Seen:
-    """What came by while a piece was predicted."""
+    """Counts of what came by while a piece was predicted."""
 
     def __init__(self) -> None:
         self.rows = self.unreadable = 0

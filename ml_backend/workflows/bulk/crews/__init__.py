@@ -1,1 +1,1 @@
-"""Where the workers of a bulk run come from: a module each."""
+"""Sources of the workers of a bulk run: a module each."""

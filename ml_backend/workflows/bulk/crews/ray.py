@@ -25,7 +25,7 @@ GB = 1_000_000_000
 
 
 class RayCrew(Crew):
-    """An actor that dies, or whose node is lost, is told of as dead; the run replaces it."""
+    """Say of an actor whose process or node is lost that it died; the run replaces it."""
 
     name: ClassVar[str] = "ray"
     depth: ClassVar[int] = 2
@@ -34,7 +34,7 @@ class RayCrew(Crew):
         del count
         self._ray = ray = connect_to_ray(options.ray.address)
         wanted = options.ray.resources_of("predict")
-        self._actor = ray.remote(_Worker).options(
+        self._actor = ray.remote(_ShardActor).options(
             num_cpus=wanted["cpu"],
             num_gpus=wanted["gpu"],
             memory=wanted["memory_gb"] * GB or None,
@@ -86,8 +86,8 @@ class RayCrew(Crew):
             return Event(worker, "failed", problem=" ".join(str(error).split())[:300])
 
 
-class _Worker:
-    """What an actor is. Errors are told as text, so that no class has to be sent."""
+class _ShardActor:
+    """An actor. It tells errors as text, so that no class has to be sent."""
 
     _write: WritePiece
 

@@ -1,4 +1,4 @@
-"""What a form of files provides: to cut a file into pieces, to read a piece, and to write predictions."""
+"""The tasks of a form of files: to cut a file into pieces, to read a piece, and to write predictions."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
@@ -56,7 +56,7 @@ class BulkFormat(ABC):
 
     @abstractmethod
     def suits(self, name: str, head: bytes) -> bool:
-        """Return whether a file of this name and beginning is one of its own; at most one format says so."""
+        """Return whether a file of this name and beginning has this form; at most one format says so."""
 
     @abstractmethod
     def cut(self, source: SharedFiles, name: str, size: int, piece_bytes: int, notes: FileNotes) -> Iterator[Piece]:

@@ -33,7 +33,7 @@ class JsonLines(BulkFormat):
         if b"\0" in head or head.startswith(GZIP) or text.startswith(b"["):
             return False
         line, newline, _ = text.partition(b"\n")
-        is_object = bool(newline) and not isinstance(_Reader(FileNotes()).item(line, ""), Fault)
+        is_object = bool(newline) and not isinstance(_LineReader(FileNotes()).item(line, ""), Fault)
         return name.lower().endswith(ENDINGS) or is_object
 
     def cut(self, source: SharedFiles, name: str, size: int, piece_bytes: int, notes: FileNotes) -> Iterator[Piece]:
@@ -45,7 +45,7 @@ class JsonLines(BulkFormat):
 
     def read(self, source: SharedFiles, piece: Piece, notes: FileNotes) -> Iterator[Item | Fault]:
         """Blank lines are nobody's tasks."""
-        reader, file_name = _Reader(notes), piece.file or source.url
+        reader, file_name = _LineReader(notes), piece.file or source.url
         if piece.text:
             for number, line in enumerate(io.BytesIO(piece.text), start=piece.start):
                 yield reader.item(line, f"{file_name}, item {number}")
@@ -81,7 +81,7 @@ def _skip_line(file: IO[bytes]) -> int:
     return taken
 
 
-class _Reader:
+class _LineReader:
     def __init__(self, notes: FileNotes) -> None:
         self._decode = json_decoder(notes)
 
