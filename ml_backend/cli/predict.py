@@ -157,7 +157,7 @@ def _predict_in_bulk(services: "Services", bundle: Path, request: "BulkRequest",
     if manifest["unreadable"]:
         examples = "; ".join(f"{each['where']}: {each['problem']}" for each in manifest["unreadable_examples"][:3])
         raise BulkError(
-            f"{manifest['unreadable']:,} lines are no tasks and were left out; all others are written. {examples}; "
+            f"no tasks, and left out: {manifest['unreadable']:,}; all others are written. {examples}; "
             "_manifest.json shows more of them"
         )
 

@@ -150,6 +150,31 @@ def test_predict_hands_tasks_back_as_they_came(files: Path, trained: dict[str, A
     assert "read as null: 1" in done.stderr
 
 
+@pytest.mark.long
+def test_predict_in_shards_says_what_predict_says(files: Path, trained: dict[str, Any]) -> None:
+    tasks, out = files / "many.jsonl", files / "shards"
+    lines = [json.dumps({"id": number, "data": {"text": f"where is parcel {number}"}}) for number in range(300)]
+    tasks.write_text("\n".join([*lines, "{broken", '{"text": ""}']))
+    options = ["--model-dir", trained["model_dir"], "--tasks", str(tasks)]
+
+    refused = command_error(files / "home", "predict", *options, "--workers", "2")
+    done = command(
+        files / "home", "predict", *options, "--out", str(out), "--format", "jsonl", "--workers", "2", "--json"
+    )
+
+    assert "--workers found without --format" in refused
+    assert done.returncode == 1
+    assert "no tasks, and left out: 1; all others are written" in done.stderr
+    assert "1 of 301 tasks got an empty prediction: no field that the version reads holds a text" in done.stderr
+    assert json.loads(done.stdout)["rows"] == 301
+    shards = [json.loads(line) for path in sorted(out.glob("part-*")) for line in path.read_text("utf-8").splitlines()]
+    tasks.write_text("\n".join(lines))
+    alone = json.loads(command(files / "home", "predict", *options).stdout)
+    assert [task["id"] for task in shards[:300]] == list(range(300))
+    choices = [[task["predictions"][0]["result"][0]["value"] for task in some[:300]] for some in (shards, alone)]
+    assert choices[0] == choices[1]
+
+
 def test_report_forecasts_what_a_target_costs_and_writes_a_page(files: Path) -> None:
     environment = {"LABELLOOP_BASE_MODEL": str(files / "tiny")}
     source = source_of(files / "tickets.json")
