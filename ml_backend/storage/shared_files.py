@@ -1,11 +1,12 @@
 """Files that several machines share: a folder of this machine or of a network drive, or any URL that fsspec knows."""
 
+import io
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from ..atomic_files import UNFINISHED, atomic_file
 from ..errors import ConfigurationError
@@ -88,12 +89,11 @@ class SharedFiles:
             return None
         return int(facts["size"]) if facts["type"] == "file" else None
 
-    def open(self, name: str = "") -> IO[bytes]:
+    def open(self, name: str = "") -> io.BufferedReader:
         """Open a file for reading at any place."""
-        if self.is_local:
-            return Path(self.path(name)).open("rb")
-        opened: IO[bytes] = self._fs.open(self.path(name), "rb")
-        return opened
+        path = self.path(name)
+        # The files of fsspec have not all methods of Python's.
+        return Path(path).open("rb") if self.is_local else io.BufferedReader(self._fs.open(path, "rb"))
 
     def read(self, name: str = "") -> bytes:
         """Return the contents of a file."""

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 from ...errors import StudioExportError
 from .notes import FileNotes
@@ -31,7 +31,9 @@ NO_TEXT = {
 
 
 @contextmanager
-def open_text(path: Path, notes: FileNotes | None = None, *, opened: IO[bytes] | None = None) -> Iterator[IO[str]]:
+def open_text(
+    path: Path, notes: FileNotes | None = None, *, opened: io.BufferedReader | None = None
+) -> Iterator[IO[str]]:
     """Open the text of a file as a stream, with its line ends unchanged.
 
     The first bytes decide whether it is gzip and which encoding it has, whatever the file's name.
@@ -44,7 +46,7 @@ def open_text(path: Path, notes: FileNotes | None = None, *, opened: IO[bytes] |
     """
     encoding = "UTF-8"
     try:
-        with _buffered(path, opened) as file, _unpacked(file, notes or FileNotes()) as source:
+        with opened or path.open("rb") as file, _unpacked(file, notes or FileNotes()) as source:
             head = source.peek(HEAD_BYTES)[:HEAD_BYTES]
             _refuse_what_is_no_text(path, head)
             encoding = json.detect_encoding(head)
@@ -64,10 +66,6 @@ def open_text(path: Path, notes: FileNotes | None = None, *, opened: IO[bytes] |
 def name_without_gz(path: Path) -> Path:
     """Return the file's name without the ending `.gz`."""
     return path.with_suffix("") if path.suffix.lower() == ".gz" else path
-
-
-def _buffered(path: Path, opened: IO[bytes] | None) -> io.BufferedReader:
-    return path.open("rb") if opened is None else io.BufferedReader(cast("io.RawIOBase", opened))
 
 
 def _unpacked(file: io.BufferedReader, notes: FileNotes) -> io.BufferedReader | gzip.GzipFile:
