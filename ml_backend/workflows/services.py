@@ -16,6 +16,7 @@ from ..serving.champions import Champions
 from ..serving.model_versions import ModelVersions
 from ..storage.database import Database
 from ..storage.shared_folders import SharedFolders
+from .project_options import ProjectOptions
 
 if TYPE_CHECKING:
     from ..serving.openai_server import OpenAiServer
@@ -40,6 +41,8 @@ class Services:
         answers: the answers that champions and cold starts of this process have given.
         alarms: the current alarms of this process.
         shared: snapshots and versions, for all machines.
+        project_id: the project that these services are for; 0: the backend, and work on files.
+        backend: the services that those of a project were made from.
     """
 
     options: Options
@@ -57,6 +60,28 @@ class Services:
     answers: AnswerCache = field(default_factory=lambda: AnswerCache(0))
     alarms: Alarms = field(default_factory=Alarms)
     shared: SharedFolders = field(default_factory=SharedFolders)
+    project_id: int = 0
+    backend: "Services | None" = None
+    _options_of: ProjectOptions = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_options_of", ProjectOptions(self.options, self.database.settings))
+
+    def for_project(self, project_id: int) -> "Services":
+        """Return these services with the settings that hold for a project at this moment.
+
+        Services that are for the project already stay as they are: a job works with one set of settings from its start
+        to its end.
+        """
+        if project_id == self.project_id:
+            return self
+        if self.backend is not None:
+            return self.backend.for_project(project_id)
+        options = self._options_of.of(project_id)
+        hooks = self.hooks
+        if options.redaction != self.options.redaction:
+            hooks = hooks.with_redaction(options.redaction.redact, options.redaction.redact_region)
+        return replace(self, options=options, hooks=hooks, project_id=project_id, backend=self)
 
     def close(self) -> None:
         """Close the connections to Label Studio and to the database."""

@@ -64,7 +64,7 @@ def change_setting(services: Services, project_id: int, name: str, value: str | 
 
 def _fresh(services: Services, project_id: int) -> Services:
     """Return the services with the settings of this moment, whenever the given ones were made."""
-    return (services.shared or services).for_project(project_id)
+    return (services.backend or services).for_project(project_id)
 
 
 def _before(fresh: Services, project: Project | None, name: str) -> str:
@@ -87,4 +87,4 @@ def _after(fresh: Services, project_id: int, name: str, value: str | None) -> Op
         return fresh.options.with_values({name: value})
     rows = fresh.database.settings
     kept = [each for each in rows.all(project_id) if (each.name, each.origin) != (name, SettingOrigin.PROJECT)]
-    return ProjectOptions((fresh.shared or fresh).options, rows).merged(kept)[0]
+    return ProjectOptions((fresh.backend or fresh).options, rows).merged(kept)[0]

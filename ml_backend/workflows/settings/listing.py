@@ -23,7 +23,7 @@ def settings_of(services: Services, project_id: int) -> list[dict[str, Any]]:
         `is_in_studio` (extra params may hold it), `choices` (empty: any text), and `fault` (why a stored value is left
         out; empty: none is).
     """
-    backend = (services.shared or services).options
+    backend = (services.backend or services).options
     stored = services.database.settings.all(project_id)
     readable = ProjectOptions(backend, services.database.settings)
     options, faults = readable.merged(stored)
@@ -61,7 +61,7 @@ def settings_of(services: Services, project_id: int) -> list[dict[str, Any]]:
 def setting_faults(services: Services, project_id: int) -> Mapping[str, str]:
     """Return why stored settings of a project do not hold, by name."""
     rows = services.database.settings
-    return ProjectOptions((services.shared or services).options, rows).merged(rows.all(project_id))[1]
+    return ProjectOptions((services.backend or services).options, rows).merged(rows.all(project_id))[1]
 
 
 def _heading(group: str) -> str:
