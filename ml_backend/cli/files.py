@@ -196,6 +196,7 @@ def _note_unserved(label_config: str) -> None:
 
 
 def _report_lines(report: "EvaluationReport") -> "list[str | Table]":
+    from ..measuring.numeric import NumericEvaluation
     from ..measuring.text_metrics import TextEvaluation
 
     lines: list[str | Table] = []
@@ -210,11 +211,14 @@ def _report_lines(report: "EvaluationReport") -> "list[str | Table]":
             (entry.label, f"{entry.precision:.3f}", f"{entry.recall:.3f}", f"{entry.f1:.3f}", entry.support)
             for entry in figures.per_class
         ]
-        summary = f"accuracy {figures.accuracy:.4f}, macro-F1 {figures.macro_f1:.4f}, micro-F1 {figures.micro_f1:.4f}"
-        lines += [
-            table(("label", "precision", "recall", "F1", "rows"), rows),
-            f"{name}: {summary} on {figures.rows} rows",
-        ]
+        summary = f"accuracy {figures.accuracy:.4f}"
+        if figures.per_class:
+            summary += f", macro-F1 {figures.macro_f1:.4f}, micro-F1 {figures.micro_f1:.4f}"
+            lines.append(table(("label", "precision", "recall", "F1", "rows"), rows))
+        if isinstance(figures, NumericEvaluation):
+            error, beside = figures.mean_absolute_error, figures.median_error
+            summary += f", agreement {figures.agreement:.4f}, off by {error:.4g} on average (the median: {beside:.4g})"
+        lines.append(f"{name}: {summary} on {figures.rows} rows")
         if figures.calibration is not None:
             parts = figures.part_calibration
             both = f", in its parts by {parts['expected_error']:.3f}" if parts is not None else ""

@@ -272,8 +272,8 @@ def _proposal_row(each: dict[str, Any]) -> tuple[object, ...]:
 
 def _shown(target: Any) -> str:
     """Return an answer as text: a label, labels, or the labels of marked pieces with where they are."""
-    if isinstance(target, str):
-        return target
+    if isinstance(target, str | int | float):
+        return str(target)
     pieces = (f"{each['label']} {each['start']}-{each['end']}" if isinstance(each, dict) else each for each in target)
     return ", ".join(pieces)
 

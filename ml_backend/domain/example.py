@@ -52,11 +52,11 @@ class Span:
         return Span(start, start + len(text), self.label) if text else None
 
 
-Target: TypeAlias = str | tuple[str, ...] | tuple[Span, ...]
-"""What a control was answered with: a class name or text, a sorted tuple of names, or a sorted tuple of spans."""
+Target: TypeAlias = str | float | tuple[str, ...] | tuple[Span, ...]
+"""What a control was answered with: a class name or text, a number, a sorted tuple of names, or of spans."""
 
-Part: TypeAlias = str | Span
-"""What a model may get right or wrong by itself within an answer: a name, or a span."""
+Part: TypeAlias = str | float | Span
+"""What a model may get right or wrong by itself within an answer: a name, a number, or a span."""
 
 
 class Relation(NamedTuple):
@@ -180,18 +180,20 @@ def first_rows(rows: Iterable[Row]) -> dict[int, Row]:
 
 
 def parts_of(target: Target) -> tuple[Part, ...]:
-    """The names or spans that an answer consists of."""
-    return (target,) if isinstance(target, str) else target
+    """The name, number, names or spans that an answer consists of."""
+    return target if isinstance(target, tuple) else (target,)
 
 
 def label_of(part: Part) -> str:
-    """The label that a part of an answer carries."""
-    return part if isinstance(part, str) else part.label
+    """The label that a part of an answer carries; of a number the number in digits, as ratings have labels."""
+    if isinstance(part, Span):
+        return part.label
+    return part if isinstance(part, str) else f"{part:.12g}"
 
 
 def references_of(target: Target) -> tuple[str, ...]:
     """The responses that an answer in words consists of: one, or several of which each is right."""
-    return (target,) if isinstance(target, str) else tuple(map(str, target))
+    return tuple(map(str, target)) if isinstance(target, tuple) else (str(target),)
 
 
 def spans_in(target: Target | None) -> tuple[Span, ...]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from .example import Span, Target, parts_of, spans_in
+from .example import Span, Target, label_of, parts_of, spans_in
 from .span_changes import SpanChange, span_changes
 
 __all__ = ["listed", "readable", "readable_suggestion", "shortened"]
@@ -33,7 +33,7 @@ def readable(target: Target | None, text: str = "") -> str:
     """
     if target is None:
         return ""
-    return _listed([_span(part, text) if isinstance(part, Span) else part for part in parts_of(target)])
+    return _listed([_span(part, text) if isinstance(part, Span) else label_of(part) for part in parts_of(target)])
 
 
 def readable_suggestion(answer: Target, suggested: Target | None, text: str = "") -> str:

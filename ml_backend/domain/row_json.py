@@ -62,8 +62,8 @@ def to_line(value: Mapping[str, Any]) -> str:
 
 
 def target_to_json(target: Target | None) -> Any:
-    """Return the answer as a JSON value: text, a list of texts, or a list of spans as objects; null for none."""
-    if target is None or isinstance(target, str):
+    """Return the answer as a JSON value: text, a number, a list of texts, or of spans as objects; null for none."""
+    if not isinstance(target, tuple):
         return target
     return [
         {"start": part.start, "end": part.end, "label": part.label} if isinstance(part, Span) else part
@@ -75,8 +75,10 @@ def target_from_json(value: object, key: str = "target") -> Target:
     """Return the answer that a JSON value describes.
 
     Raises:
-        ValueError: it is neither text nor a list of texts or of spans; the message starts with the key.
+        ValueError: it is neither text nor a number nor a list of texts or of spans; the message starts with the key.
     """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
     if not isinstance(value, list):
         return _text(value, key)
     if value and all(isinstance(part, dict) for part in value):

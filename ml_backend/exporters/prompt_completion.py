@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 
-from ..domain.example import Row, Span, Target
+from ..domain.example import Row, Span, Target, label_of
 from ..domain.row_json import to_line
 from .base import ExportRequest, LineExporter, RowCounter
 from .limits import NotCarried, encodable
@@ -49,6 +49,8 @@ class PromptCompletion(LineExporter):
 
 
 def _completion(target: Target, text: str) -> str:
+    if isinstance(target, int | float):
+        return label_of(target)
     if isinstance(target, str):
         return target
     parts = [

@@ -111,7 +111,7 @@ class Evaluation:
             for part in parts_of(answer.target):
                 score = answer.scores.get(part, answer.score)  # not every predictor scores parts
                 parts.setdefault(label_of(part), []).append((score, part in true_parts))
-        is_one_label = all(isinstance(answer.target, str) for answer, _ in given)
+        is_one_label = not any(isinstance(answer.target, tuple) for answer, _ in given)
         all_parts = [pair for pairs in parts.values() for pair in pairs]
         return replace(
             self,
@@ -196,13 +196,13 @@ def _reliability(pairs: Sequence[tuple[float, bool]]) -> Reliability:
 def _confusion(
     true: Sequence[Target], predicted: Sequence[Target | None], order: Sequence[str]
 ) -> tuple[tuple[int, ...], ...]:
-    if not all(isinstance(target, str) for target in (*true, *(p for p in predicted if p is not None))):
+    if any(isinstance(target, tuple) for target in (*true, *predicted)):
         return ()
     index = {label: k for k, label in enumerate(order)}
     confusion = np.zeros((len(order), len(order)), dtype=np.int64)
     for truth, answer in zip(true, predicted, strict=True):
-        if isinstance(truth, str) and isinstance(answer, str):
-            confusion[index[truth], index[answer]] += 1
+        if not isinstance(truth, tuple) and answer is not None and not isinstance(answer, tuple):
+            confusion[index[label_of(truth)], index[label_of(answer)]] += 1
     return tuple(tuple(int(count) for count in row) for row in confusion)
 
 

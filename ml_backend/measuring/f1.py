@@ -10,14 +10,14 @@ from ..arrays import Floats, Ints
 from ..domain.example import Target, parts_of
 from ..domain.readable import listed
 from .evaluation import Average, Evaluation, count_parts
-from .measures.base import Answers, Measure, PairedStatistics
+from .measures.base import Answers, LabelMeasure, PairedStatistics
 
 __all__ = ["F1Measure"]
 
 THIN_CLASS_ROWS = 10
 
 
-class F1Measure(Measure):
+class F1Measure(LabelMeasure):
     """F1 over the parts that answers consist of.
 
     Macro-F1 averages over the labels among the true answers, for both versions and in every resample;
@@ -34,18 +34,6 @@ class F1Measure(Measure):
     average: ClassVar[Average]
     is_stratified: ClassVar[bool] = False
 
-    @classmethod
-    def of(cls, head: str) -> "F1Measure":
-        """Return the measure of a linear head.
-
-        Raises:
-            KeyError: the head is not a linear one.
-        """
-        measure = Measure.of(head)
-        if not isinstance(measure, cls):
-            raise KeyError(head)
-        return measure
-
     def evaluate(self, true: Sequence[Target], predicted: Answers, labels: Sequence[str] = ()) -> Evaluation:
         return Evaluation.of(true, predicted, labels)
 
@@ -56,7 +44,6 @@ class F1Measure(Measure):
         return np.array([np.nan if target is None else score(target, answer) for target, answer in pairs])
 
     def score(self, evaluation: Evaluation) -> float:
-        """The figure that methods and versions are compared by."""
         return evaluation.macro_f1 if self.average is Average.MACRO else evaluation.micro_f1
 
     def compare(self, true: Answers, champion: Answers, challenger: Answers) -> PairedStatistics:

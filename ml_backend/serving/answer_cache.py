@@ -137,5 +137,6 @@ def _bytes_of(answers: Answers) -> int:
     size = ENTRY_BYTES
     for answer in answers.values():
         target_bytes = CHARACTER_BYTES if isinstance(answer.target, str) else PART_BYTES
-        size += ANSWER_BYTES + SCORE_BYTES * len(answer.scores) + target_bytes * len(answer.target)
+        length = 1 if isinstance(answer.target, int | float) else len(answer.target)
+        size += ANSWER_BYTES + SCORE_BYTES * len(answer.scores) + target_bytes * length
     return size

@@ -48,7 +48,7 @@ class ColdStartPredictor:
         self._writer = writer
         decoders = [(each, decoder_of(each.kind.head)) for each in plan.controls]
         self._written = tuple(each.name for each, decoder in decoders if decoder.is_written and writer)
-        self._labels = {each.name: each.control.labels for each, decoder in decoders if decoder.is_one_label}
+        self._labels = {each.name: each.control.labels for each, decoder in decoders if decoder.is_named}
         self._encoder = encoder
         self._vectors: dict[str, Floats2d] = {}
         self._lock = threading.Lock()

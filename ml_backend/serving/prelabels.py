@@ -120,7 +120,7 @@ def _drawn_unasked(plan: ServingPlan, key: int) -> frozenset[str]:
     """Return the controls that a blind task's score leaves out, as if it were answered with labels drawn at random."""
     if not plan.config.has_conditions:
         return frozenset()
-    drawn = [(each.control, each.control.tag.lower()) for each in plan.labeled]
+    drawn = [(each.control, each.control.tag.lower()) for each in plan.labeled if each.control.labels]
     return plan.config.hidden(
         [{"from_name": each.name, "type": kind, "value": {kind: [_drawn_label(each, key)]}} for each, kind in drawn]
     )

@@ -137,7 +137,9 @@ def serving_plan(config: LabelConfig, fields: Sequence[str] | None = None) -> Se
     """
     explaining = tuple(_explaining(config))
     unlearned = {each.name for each in explaining}
-    kinds = _kinds([control for control in config.controls if control.name not in unlearned])
+    kinds = _without_raters(
+        [(control, _kind_of(control)) for control in config.controls if control.name not in unlearned]
+    )
     candidates = [control for control, kind in kinds if not isinstance(kind, str)]
     objects = readable_objects(config, candidates)
     is_about_one = not fields if fields is not None else len(objects) == 1
@@ -181,6 +183,13 @@ def serving_plan(config: LabelConfig, fields: Sequence[str] | None = None) -> Se
         notices=(*notices, *_not_texts(config), *_without_pre_labels(served)),
         explaining=explaining,
     )
+
+
+def _without_raters(kinds: Sequence[tuple[Control, TaskKind | str]]) -> list[tuple[Control, TaskKind | str]]:
+    """Give a reason in place of the kind of controls that rate the responses to others, which no task holds."""
+    written = next((each.name for each, kind in kinds if isinstance(kind, TaskKind) and not kind.has_labels), None)
+    reason = f"stands beside {written!r} and rates what is written there, which no task holds"
+    return [(each, reason if written and isinstance(kind, TaskKind) and kind.rates else kind) for each, kind in kinds]
 
 
 def _explaining(config: LabelConfig) -> Iterator[ServedControl]:

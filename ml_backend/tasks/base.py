@@ -33,13 +33,15 @@ class TaskKind(ABC):
     Attributes:
         name: as in `label_config/<name>.xml`.
         head: the kind of head that answers it, a file of `models/decoders`.
-        has_labels: True where an answer consists of labels, which can be right or wrong; a response in words cannot.
+        has_labels: True where an answer, of labels or a number, can be right or wrong; a response in words cannot.
+        rates: True where, beside a text area, it is the response that is rated and not the text.
         example: the control that it serves, as it is written in a label config.
     """
 
     name: ClassVar[str]
     head: ClassVar[str]
     has_labels: ClassVar[bool] = True
+    rates: ClassVar[bool] = False
     example: ClassVar[str]
 
     def may_serve(self, tag: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..domain.annotation import Annotation, Region, Task
-from ..domain.example import AnnotatorLabel, Provenance, Row, Span, Target, label_of, parts_of, spans_in
+from ..domain.example import AnnotatorLabel, Part, Provenance, Row, Span, Target, label_of, parts_of, spans_in
 from ..domain.reasons import Reason
 from . import ServedControl, ServingPlan
 
@@ -26,7 +26,7 @@ class Explanation(NamedTuple):
     annotator: str
     control: str
     label: str
-    parts: tuple[str | Span, ...]
+    parts: tuple[Part, ...]
     words: str
     evidence: tuple[str, ...]
 

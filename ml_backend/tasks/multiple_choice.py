@@ -46,7 +46,7 @@ class MultipleChoice(TaskKind):
 
     def write(self, control: Control, answer: ScoredTarget, text: str) -> list[Region]:  # noqa: ARG002 (the base's shape)
         # One name alone is what a model of a single choice says, as the control may have been one.
-        chosen = () if isinstance(answer.target, str) else answer.target
+        chosen = answer.target if isinstance(answer.target, tuple) else ()
         choices = [value for value in control.label_values if value in chosen]
         if not choices:
             return []

@@ -22,6 +22,9 @@ MAX_XML_BYTES = 1 << 20
 MAX_DEPTH = 100
 """The greatest depth of nested tags. Label Studio's own templates stay under ten."""
 
+USUAL_LEVELS, MOST_LEVELS = "5", 100
+"""Levels of a `<Rating>` without `maxRating`, and the most that are taken for one."""
+
 LABEL_TAGS = frozenset({"Choice", "Label"})
 CONTROL_TAGS = frozenset(
     {
@@ -49,7 +52,8 @@ def parse_label_config(xml: str) -> LabelConfig:
     Controls are the editor's control tags and every tag with `toName`, at any depth; where `toName` names several
     objects (`a,b`), the first one counts. A control's labels are its `<Choice>` and `<Label>` descendants; a nested
     choice is listed right after its parent, and a label that occurs twice counts once. Labels that come from each
-    task's data (`value="$options"`) are unknown here: such a control has no labels at all.
+    task's data (`value="$options"`) are unknown here: such a control has no labels at all. Those of a rating are its
+    levels.
 
     A control that cannot be read is left out, and the config's `faults` say why.
 
@@ -179,12 +183,21 @@ def _target_fault(target: str, names: _Names) -> str | None:
 def _labels(control: Element) -> tuple[Label, ...]:
     if _is_dynamic(control):
         return ()
+    if control.tag == "Rating":
+        return _levels(control.get("maxrating", USUAL_LEVELS))
     labels: dict[str, Label] = {}
     for element, _ in _label_elements(control):
         shown = _value(element)
         if value := element.get("alias") or shown:
             labels.setdefault(value, Label(value, shown or value, element.get("hint") or None))
     return tuple(labels.values())
+
+
+def _levels(most: str) -> tuple[Label, ...]:
+    """Return the levels of a rating, none where their number is not a sensible one."""
+    count = int(most) if most.isascii() and most.isdecimal() and len(most) <= len(str(MOST_LEVELS)) else 0
+    levels = range(1, count + 1) if count <= MOST_LEVELS else ()
+    return tuple(Label(str(level), str(level)) for level in levels)
 
 
 def _is_dynamic(control: Element) -> bool:

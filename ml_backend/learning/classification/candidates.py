@@ -307,7 +307,7 @@ class HeadTraining:
             checkpoints=context.checkpoints.epochs(method),
             deadline=context.deadline,
         )
-        context.run.log_figure(curves_figure(result, score="macro_f1"), "training_curves.png")
+        context.run.log_figure(curves_figure(result, score=self.objective.measure.curve), "training_curves.png")
         return tuned
 
 

@@ -50,7 +50,7 @@ class Choice:
         _, high = _differences(held_out, objective, confidence=CHOICE_CONFIDENCE, seed=seed)
         best = Method.REGRESSION if high < 0 else tuned
         reason = (
-            f"{best} is kept: {objective.measure.average}-F1 of regression {scores[Method.REGRESSION]:.3f}, "
+            f"{best} is kept: {objective.measure.metric} of regression {scores[Method.REGRESSION]:.3f}, "
             f"of {tuned} {scores[tuned]:.3f} on {len(held_out.encoded)} {where}"
         )
         if scores[best] < max(scores.values()):

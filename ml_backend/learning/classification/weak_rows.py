@@ -28,7 +28,7 @@ class WeakComparison:
     """A regression on frozen features with and without the weak rows.
 
     Attributes:
-        average: of the F1, `macro` or `micro`.
+        metric: what the scores are.
         with_weak: F1 with them, on rows that neither was trained on; `without_weak` is the one without them.
         is_worse: the middle half of the bootstrapped differences says that the regression is worse with them;
             `is_better` that it is better.
@@ -36,7 +36,7 @@ class WeakComparison:
         where: which ones, in words.
     """
 
-    average: str
+    metric: str
     with_weak: float
     without_weak: float
     is_worse: bool
@@ -48,7 +48,7 @@ class WeakComparison:
     def sentence(self) -> str:
         """Both figures, as a phrase."""
         found = (
-            f"{self.average}-F1 of a regression with them {self.with_weak:.4f}, without them {self.without_weak:.4f}, "
+            f"{self.metric} of a regression with them {self.with_weak:.4f}, without them {self.without_weak:.4f}, "
             f"on {self.scored} {self.where}"
         )
         is_open = self.with_weak < self.without_weak and not self.is_worse
@@ -126,7 +126,7 @@ def compare_weak_rows(
         for name, logits in (("with_weak", with_weak), ("without_weak", without_weak))
     }
     return WeakComparison(
-        objective.measure.average, **scores, is_worse=high < 0, is_better=low > 0, scored=len(positions), where=where
+        objective.measure.metric, **scores, is_worse=high < 0, is_better=low > 0, scored=len(positions), where=where
     )
 
 

@@ -12,7 +12,7 @@ from ...domain.example import Target
 from ...domain.model import Method
 from ...measuring.calibration import Reliability
 from ...measuring.evaluation import Evaluation
-from ...measuring.f1 import F1Measure
+from ...measuring.measures.base import LabelMeasure
 from ...models.bundle.head import Head
 from ...models.decoders.base import Decoder
 from ...models.text.pooling import Pooling
@@ -56,9 +56,9 @@ class Objective(ABC):
         self.labels = labels
 
     @cached_property
-    def measure(self) -> F1Measure:
+    def measure(self) -> LabelMeasure:
         """The measure that methods and versions are compared by."""
-        return F1Measure.of(self.head)
+        return LabelMeasure.of(self.head)
 
     def prepare(self, encoder: TextEncoder, rows: LabeledTexts) -> None:
         """Settle how texts are read, by the rows that are to be learned."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...arrays import Bools, Codes, Floats, Floats2d, Ints
-from ...domain.example import Target
+from ...domain.example import Target, label_of, parts_of
 from ...domain.model import Method
 from ...measuring.calibration import Reliability, fit_logistic
 from ...models.bundle.head import Head
@@ -41,25 +41,24 @@ class SigmoidObjective(WholeTextObjective):
     def why_unusable(self, targets: Sequence[Target]) -> str | None:
         if len(set(targets)) > 1:
             return None
+        choices = ", ".join(map(label_of, parts_of(targets[0]))) or "none"
         return (
-            f"all {len(targets)} train rows have the same choices, {', '.join(map(str, targets[0])) or 'none'}; wanted "
+            f"all {len(targets)} train rows have the same choices, {choices}; wanted "
             "rows that differ: review more tasks and train again"
         )
 
     def codes(self, targets: Sequence[Target | None], _tokenised: TokenisedTexts, /) -> Codes:
-        chosen = [frozenset(target or ()) for target in targets]
+        chosen = [frozenset(() if target is None else parts_of(target)) for target in targets]
         lines = [[label in labels for label in self.labels] for labels in chosen]
         return np.array(lines, dtype=np.float32).reshape(len(lines), len(self.labels))
 
     def strata(self, targets: Sequence[Target]) -> Ints:
         """The rarest label of each row; rows without a label are one more class."""
-        counts = Counter(label for target in targets for label in target)
+        chosen = [[label_of(part) for part in parts_of(target)] for target in targets]
+        counts = Counter(label for own in chosen for label in own)
         index: dict[object, int] = {label: k for k, label in enumerate(self.labels)}
         return np.array(
-            [
-                index[min(target, key=lambda label: (counts[label], index[label]))] if target else len(index)
-                for target in targets
-            ],
+            [index[min(own, key=lambda label: (counts[label], index[label]))] if own else len(index) for own in chosen],
             dtype=np.int64,
         )
 

@@ -115,7 +115,7 @@ class TagsObjective(Objective):
             return decoder
         codes = np.asarray(encoded.codes, dtype=np.int64)
         decoder = decoder.copy_with(temperature=fit_temperature(logits, codes))
-        if sum(len(target) for target in encoded.rows.targets) >= LEAST_SPANS:
+        if sum(len(spans_in(target)) for target in encoded.rows.targets) >= LEAST_SPANS:
             decoder = decoder.copy_with(entity_bias=self._best_bias(decoder, logits, encoded))
         tagged = decoder.tagged(logits, encoded.tokenised)
         marks = [set(spans_in(target)) for target in encoded.rows.targets]
@@ -142,7 +142,7 @@ class TagsObjective(Objective):
             np.array([answer.score for answer in answers], dtype=np.float64),
             np.array(
                 [
-                    set(answer.target) == set(target)
+                    set(spans_in(answer.target)) == set(spans_in(target))
                     for answer, target in zip(answers, encoded.rows.targets, strict=True)
                 ],
                 dtype=np.bool_,

@@ -99,7 +99,7 @@ class WholeTextObjective(Objective):
         scores: dict[Pooling, float] = {}
         for pooling in Pooling:
             self.pooling = pooling
-            logits = np.zeros((len(long), len(self.labels)), dtype=np.float32)
+            logits = np.zeros((len(long), self.decoder.columns), dtype=np.float32)
             for number in range(FOLDS):
                 train = np.concatenate([long[number_of != number], short])
                 scored = long[number_of == number]

@@ -11,7 +11,7 @@ from ...plugins import classes_in
 from ..evaluation import Evaluation
 from ..text_metrics import TextEvaluation
 
-__all__ = ["Answers", "AnyEvaluation", "Measure", "PairedStatistics"]
+__all__ = ["Answers", "AnyEvaluation", "LabelMeasure", "Measure", "PairedStatistics"]
 
 AnyEvaluation: TypeAlias = Evaluation | TextEvaluation
 
@@ -75,7 +75,7 @@ class Measure(ABC):
     def row_scores(self, true: Answers, predicted: Answers) -> Floats:
         """How good each answer is by itself, from 0 to 1, shape (N,); NaN where `true` is None.
 
-        It is 1 or 0 for choices, which are right as a whole or not; graded for spans and texts.
+        It is 1 or 0 for choices, which are right as a whole or not; graded for spans, numbers and texts.
         """
 
     @abstractmethod
@@ -94,3 +94,32 @@ class Measure(ABC):
             KeyError: there is no such head.
         """
         return classes_in(__package__, Measure, "head")[head]()
+
+
+class LabelMeasure(Measure):
+    """How good the answers of a linear head are: labels, spans or numbers, but no texts.
+
+    Attributes:
+        curve: the figure of an evaluation's summary that is drawn over the epochs of a training.
+    """
+
+    curve: ClassVar[str] = "macro_f1"
+
+    @abstractmethod
+    def evaluate(self, true: Sequence[Target], predicted: Answers, labels: Sequence[str] = ()) -> Evaluation: ...
+
+    @abstractmethod
+    def score(self, evaluation: Evaluation) -> float:
+        """Return the figure that methods and versions are compared by; greater is better."""
+
+    @classmethod
+    def of(cls, head: str) -> "LabelMeasure":
+        """Return the measure of a linear head.
+
+        Raises:
+            KeyError: the head is not a linear one.
+        """
+        measure = Measure.of(head)
+        if not isinstance(measure, LabelMeasure):
+            raise KeyError(head)
+        return measure

@@ -30,13 +30,14 @@ class AnyDecoder(StoredFacts, ABC):
     Attributes:
         head: the kind of head; a task kind names it.
         is_written: True where a language model writes the answers; else a linear head's logits are decoded.
-        is_one_label: True where an answer is exactly one of the labels: how close a text is to their names then tells
-            something before anything is trained.
+        is_one_label: True where an answer is exactly one of the labels.
+        is_named: True where how close a text is to the labels' names tells something before anything is trained.
     """
 
     head: ClassVar[str]
     is_written: ClassVar[bool] = False
     is_one_label: ClassVar[bool] = False
+    is_named: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -58,7 +59,7 @@ class Decoder(AnyDecoder):
     """How a linear head's logits become answers. Besides the labels, its fields are what calibration fits.
 
     Attributes:
-        labels: stored values of the control, in the order of the label config.
+        labels: stored values of the control, in the order of the label config; none where numbers are answered.
     """
 
     labels: Labels

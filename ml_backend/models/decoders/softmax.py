@@ -28,6 +28,7 @@ class SoftmaxDecoder(WholeTextDecoder):
 
     head = "softmax"
     is_one_label = True
+    is_named = True
     temperature: float = 1.0
     offsets: Annotated[tuple[float, ...], Field(strict=False)] = ()
 

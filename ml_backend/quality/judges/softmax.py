@@ -68,7 +68,7 @@ class SoftmaxJudge(LabelJudge):
         self, rows: Sequence[AnnotatedRow], predictions: OutOfSamplePredictions, answers: AnswerMatrix, /
     ) -> LabelFindings:
         names, control = predictions.names, predictions.control.name
-        labels = np.array([names.index(str(row.agreed)) for row in rows], dtype=np.int64)
+        labels = np.array([names.index(row.labels[0]) for row in rows], dtype=np.int64)
         errors = label_errors(labels, predictions.probabilities[[row.position for row in rows]])
         suspects, suggested = labels[errors.is_error], errors.suggested[errors.is_error]
         counts = (np.bincount(each, minlength=len(names)).tolist() for each in (labels, suspects, suggested))

@@ -60,7 +60,7 @@ def _lacking(plan: ServingPlan, weak: Sequence[Row]) -> list[str]:
     """Return the labels of single choices that too few weak rows have, and how many have them."""
     lacking = []
     for served in plan.labeled:
-        if decoder_of(served.kind.head).is_one_label:
+        if decoder_of(served.kind.head).is_named:
             counts = Counter(row.targets.get(served.name) for row in weak)
             labels = served.control.label_values
             lacking += [f"{label} ({counts[label]})" for label in labels if counts[label] < LEAST_ROWS]

@@ -45,7 +45,7 @@ def test_several_controls_come_in_document_order_wherever_they_stand() -> None:
     )
 
     assert [(each.name, each.tag, each.label_values) for each in config.controls] == [
-        ("r", "Rating", ()),
+        ("r", "Rating", ("1", "2", "3", "4", "5")),
         ("c", "Choices", ("A", "B")),
         ("l", "Labels", ("PER", "ORG")),
         ("t", "TextArea", ()),

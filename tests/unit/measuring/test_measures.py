@@ -26,7 +26,13 @@ def pair(
 
 @pytest.mark.parametrize(
     ("head", "metric"),
-    [("softmax", "macro-F1"), ("sigmoid", "macro-F1"), ("tags", "strict F1")],
+    [
+        ("softmax", "macro-F1"),
+        ("sigmoid", "macro-F1"),
+        ("tags", "strict F1"),
+        ("ordinal", "quadratic kappa"),
+        ("number", "concordance"),
+    ],
 )
 def test_every_kind_has_its_figure(head: str, metric: str) -> None:
     assert pair(head, [], []).metric == metric
@@ -60,12 +66,54 @@ def test_spans_are_scored_by_f1_over_all_of_them(
     assert found == pytest.approx(Evaluation.of(true, answers).micro_f1)
 
 
-@pytest.mark.parametrize("head", ["softmax", "sigmoid", "tags"])
+@given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=2, max_size=30))
+def test_levels_are_scored_by_quadratic_kappa(pairs: list[tuple[int, int]]) -> None:
+    from sklearn.metrics import cohen_kappa_score
+
+    true, answers = zip(*pairs, strict=True)
+    evaluation = Measure.of("ordinal").evaluate(true, answers, ("1", "2", "3", "4", "5"))
+
+    found, best = pair("ordinal", true, answers, true).scores
+
+    is_varied = len({*true, *answers}) > 1
+    expected = cohen_kappa_score(true, answers, labels=[1, 2, 3, 4, 5], weights="quadratic") if is_varied else 0.0
+    assert found == pytest.approx(expected, abs=1e-9)
+    assert best == (1.0 if len(set(true)) > 1 else 0.0)
+    summary = evaluation.summary()
+    assert summary["agreement"] == pytest.approx(expected, abs=1e-9)
+    assert summary["mean_absolute_error"] == pytest.approx(np.mean(np.abs(np.subtract(true, answers))))
+    assert summary["accuracy"] == np.mean(np.equal(true, answers))
+    assert summary["macro_f1"] == Evaluation.of(true, answers).macro_f1
+
+
+def test_numbers_are_scored_beside_the_median_and_no_answer_earns_nothing() -> None:
+    measure = Measure.of("number")
+    true = [1.0, 2.5, 4.0, 100.0]
+
+    evaluation = measure.evaluate(true, [1.5, 2.5, None, 90.0])
+
+    assert evaluation.summary() == {
+        "rows": 4.0,
+        "accuracy": 0.25,
+        "mean_absolute_error": pytest.approx((0.5 + 0 + (107.5 / 4 - 4) + 10) / 4),
+        "median_error": pytest.approx((2.25 + 0.75 + 0.75 + 96.75) / 4),
+        "agreement": pytest.approx(0.9495, abs=1e-3),
+    }
+    assert evaluation.unanswered == 1
+    assert measure.evaluate(true, [None] * 4).agreement == 0.0
+    assert measure.row_scores([*true, None], [1.5, 2.5, None, 90.0, 3.0]) == pytest.approx(
+        [1 - 0.5 / 99, 1, 0, 1 - 10 / 99, np.nan], nan_ok=True
+    )
+
+
+@pytest.mark.parametrize("head", ["softmax", "sigmoid", "tags", "ordinal", "number"])
 def test_rows_that_do_not_answer_the_control_count_nothing(head: str) -> None:
     answers: dict[str, tuple[Target, Target]] = {
         "softmax": ("a", "b"),
         "sigmoid": (("a",), ("a", "b")),
         "tags": ((Span(0, 1, "a"),), (Span(0, 2, "a"),)),
+        "ordinal": (4, 5),
+        "number": (0.5, 70),
     }
     right, wrong = answers[head]
 

@@ -24,13 +24,21 @@ def regions_of(control: str, labels: list[str]) -> st.SearchStrategy[dict[str, A
     names = st.lists(st.sampled_from([*labels, "gone"]) | anything, max_size=4)
     offsets = st.integers(-5, len(TEXT) + 5) | anything
     value = st.fixed_dictionaries(
-        {}, optional={"choices": names | anything, "labels": names | anything, "start": offsets, "end": offsets}
+        {},
+        optional={
+            "choices": names | anything,
+            "labels": names | anything,
+            "start": offsets,
+            "end": offsets,
+            "rating": st.integers(-1, 9) | anything,
+            "number": st.integers(-1, 999) | st.floats() | anything,
+        },
     )
     return st.fixed_dictionaries(
         {"from_name": st.just(control) | anything},
         optional={
             "to_name": anything,
-            "type": st.sampled_from(["choices", "labels"]) | anything,
+            "type": st.sampled_from(["choices", "labels", "rating", "number"]) | anything,
             "value": value | anything,
             "score": anything,
             "meta": anything,
@@ -49,9 +57,13 @@ def test_whatever_a_result_holds_it_is_an_answer_or_none(kind: str, data: st.Dat
     if target is None:
         return
     parts = parts_of(target)
-    assert all(isinstance(part, str | Span) for part in parts)
+    assert all(isinstance(part, str | int | float | Span) for part in parts)
     assert list(parts) == sorted(set(parts))
     assert all(0 <= part.start < part.end <= len(TEXT) for part in parts if isinstance(part, Span))
+    if kind == "number":  # the template allows whole numbers from 0 to 240, and what is written keeps to that
+        parts = tuple(part for part in parts if part in range(241))
+        if not parts:
+            return
     known = [part for part in parts if set(served.kind.labels_in((part,))) <= set(served.control.label_values)]  # type: ignore[arg-type]
     if len(known) == len(parts):
         written = served.kind.write(served.control, ScoredTarget(target, 0.5, {}), TEXT)
@@ -70,6 +82,8 @@ ANSWERS: dict[str, st.SearchStrategy[Any]] = {
     "entities": st.frozensets(spans, max_size=6).map(lambda found: tuple(sorted(found))),
     "generation": st.sampled_from(["yes", "no", "yes  no"]),
     "multiple_choice": st.frozensets(st.sampled_from("abc")).map(lambda found: tuple(sorted(found))),
+    "number": st.integers(0, 9) | st.floats(-1e6, 1e6),
+    "rating": st.integers(1, 5),
 }
 
 

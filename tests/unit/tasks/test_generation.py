@@ -28,7 +28,7 @@ def test_ratings_stay_in_label_studio() -> None:
     found = template("generation_with_ratings")
 
     names = ["<Rating name='accuracy'>", "<Rating name='completeness'>"]
-    assert [notice.split(" is of a kind that stays")[0] for notice in found.notices] == names
+    assert [notice.split(" stands beside 'instruction'")[0] for notice in found.notices] == names
     assert [each.name for each in found.controls] == ["instruction"]
 
 

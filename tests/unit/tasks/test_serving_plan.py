@@ -118,8 +118,9 @@ def test_the_notice_names_the_encoding_of_the_text_that_is_served_too() -> None:
         (LABELS.replace('<Label value="a"/>', ""), "lists no labels in the label config"),
         (SINGLE.replace("<Choices ", '<Choices PERREGION="true" '), "is asked per region, not per task"),
         (SINGLE.replace("<Choices ", '<Choices perItem="true" '), "is asked per item (perItem), not per task"),
-        ('<Rating name="stars" toName="text"/>', "is of a kind that stays in Label Studio and its exports"),
-        ('<Number name="age" toName="text"/>', "is of a kind that stays in Label Studio and its exports"),
+        ('<DateTime name="when" toName="text"/>', "is of a kind that stays in Label Studio and its exports"),
+        ('<TextArea name="remarks" toName="text"/>', "may be left empty, as a box for remarks may; with"),
+        ('<Ranker name="order" toName="text"/>', "is of a kind that stays in Label Studio and its exports"),
     ],
 )
 def test_what_cannot_be_served_is_refused_with_the_reason(control: str, reason: str) -> None:

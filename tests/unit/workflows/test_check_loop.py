@@ -300,9 +300,9 @@ def test_no_answer_is_expected_of_a_cold_start_that_has_none(loop: Loop) -> None
 
 
 def test_a_control_that_cannot_be_served_is_named_with_what_to_do(loop: Loop) -> None:
-    with_config(loop, CONFIG.replace("</View>", '<Rating name="stars" toName="text"/></View>'))
+    with_config(loop, CONFIG.replace("</View>", '<DateTime name="when" toName="text"/></View>'))
 
-    message = "<Rating name='stars'> is of a kind that stays in Label Studio"
+    message = "<DateTime name='when'> is of a kind that stays in Label Studio"
     fix = "docs/label-configs.md says how to write what is served"
     loop.assert_finding("label_config", State.WARNING, message, fix)
 
