@@ -240,6 +240,13 @@ class FakeStudio:
                 created += 1
         return created
 
+    def push_prediction(self, task_id: int, prediction: Prediction) -> bool:
+        self._change("push_prediction", task_id)
+        if task_id not in self.tasks:
+            return False
+        self._store_prediction(task_id, prediction)
+        return True
+
     def prediction_counts(self, project_id: int) -> Mapping[str, int]:
         self._ask("prediction_counts", project_id)
         counts: dict[str, int] = {}

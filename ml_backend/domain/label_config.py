@@ -18,13 +18,12 @@ from .annotation import Region
 from .field_texts import field_texts, readable_text
 from .object_tag import ObjectTag
 
-__all__ = ["ChoiceMade", "Control", "Label", "LabelConfig", "RegionMarked"]
+__all__ = ["INSIDE", "ChoiceMade", "Control", "Label", "LabelConfig", "RegionMarked", "parent_of", "path_name"]
 
 FINGERPRINT_DIGITS = 12
 PHRASE_END = re.compile(r"[.,:;!?]+\s")
-MARKING_TAGS = frozenset({"Labels", "HyperTextLabels", "ParagraphLabels"})
-"""Tags of controls that mark pieces of a text."""
-MARKING_TYPES = frozenset(tag.lower() for tag in MARKING_TAGS)
+INSIDE = " > "
+"""Stands between the steps of a path, as in Label Studio's editor."""
 EXPLAINING = {"_reason": "TextArea", "_evidence": "Labels"}
 """Ends of the names of controls in which people say why they answered another one as they did, with their tags."""
 
@@ -34,21 +33,34 @@ class Label:
     """One value an annotator can give.
 
     Attributes:
-        value: what Label Studio stores: the `alias` where there is one, else the `value`.
+        value: what Label Studio stores: the `alias` where there is one, else the `value`; of labels inside labels the
+            name of the whole path, see `path_name`.
         display: what the annotator sees.
         hint: the sentence that explains it, or None.
+        path: of labels inside labels what Label Studio stores, the outermost first; empty for others.
     """
 
     value: str
     display: str
     hint: str | None = None
+    path: tuple[str, ...] = ()
 
     @property
     def descriptions(self) -> tuple[str, ...]:
         """The label's name and the phrases of its hint: short texts that stand for it where few rows do."""
-        name = self.display.replace("_", " ").strip()
+        name = self.display.replace(INSIDE, ": ").replace("_", " ").strip()
         phrases = (phrase.strip(" \t\n.,:;!?") for phrase in PHRASE_END.split(self.hint or ""))
         return tuple(text for text in (name, *phrases) if text)
+
+
+def path_name(steps: Iterable[str]) -> str:
+    """Return the name of a label inside others, from the outermost on, such as `Animal > Dog`."""
+    return INSIDE.join(step.replace(INSIDE, " › ") for step in steps)
+
+
+def parent_of(name: str) -> str:
+    """Return the name of the label that this one lies inside, by `path_name`; empty for an outermost one."""
+    return name.rpartition(INSIDE)[0]
 
 
 @dataclass(frozen=True, slots=True)

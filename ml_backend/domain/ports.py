@@ -105,6 +105,15 @@ class Studio(Protocol):
         Return how many Label Studio says it created: it drops invalid ones without a word.
         """
 
+    def push_prediction(self, task_id: int, prediction: Prediction) -> bool:
+        """Store one prediction, which Label Studio does not check as it does those that come together.
+
+        Return False where the task is gone.
+
+        Raises:
+            StudioError: what it stored is not what was sent.
+        """
+
     def prediction_counts(self, project_id: int) -> Mapping[str, int]:
         """Return the number of stored predictions per model version."""
 

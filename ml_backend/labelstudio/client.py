@@ -12,7 +12,7 @@ from ..errors import StudioRejected
 from .exports import exported_tasks
 from .http import StudioHttp
 from .payloads import project_from_api, task_from_export
-from .predictions import prediction_from_api, prediction_to_json
+from .predictions import prediction_from_api, prediction_to_json, store_prediction
 
 if TYPE_CHECKING:
     import httpx
@@ -189,6 +189,9 @@ class StudioClient:
 
     def push_predictions(self, project_id: int, predictions: Sequence[tuple[int, Prediction]]) -> int:
         return sum(self._push(project_id, batch) for batch in _calls(predictions))
+
+    def push_prediction(self, task_id: int, prediction: Prediction) -> bool:
+        return store_prediction(self._http, task_id, prediction)
 
     def prediction_counts(self, project_id: int) -> Mapping[str, int]:
         versions = self._http.get(f"api/projects/{project_id}/model-versions/", {"extended": "true"})

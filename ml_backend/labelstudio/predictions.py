@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..domain.annotation import Prediction
+from ..errors import StudioError, StudioRejected
+from .http import StudioHttp
 
-__all__ = ["prediction_from_api", "prediction_to_json"]
+__all__ = ["prediction_from_api", "prediction_to_json", "store_prediction"]
+
+NOT_FOUND = 404
 
 
 def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
@@ -24,3 +28,31 @@ def prediction_from_api(body: Mapping[str, Any]) -> Prediction:
     return Prediction(
         regions, float(score) if isinstance(score, int | float) else None, str(body.get("model_version") or "")
     )
+
+
+def store_prediction(http: StudioHttp, task_id: int, prediction: Prediction) -> bool:
+    """Store one prediction by itself, which Label Studio does not check as it does those that come together.
+
+    Returns:
+        False where the task is gone.
+
+    Raises:
+        StudioError: what it stored is not what was sent.
+    """
+    document = prediction_to_json(prediction)
+    try:
+        stored = http.send("POST", "api/predictions/", {"task": task_id, **document})
+    except StudioRejected as rejected:
+        # A task that is gone and a prediction that is wrong are refused alike.
+        try:
+            http.get(f"api/tasks/{task_id}/")
+        except StudioRejected as missing:
+            if missing.status == NOT_FOUND:
+                return False
+        raise rejected from None
+    if not isinstance(stored, Mapping) or stored.get("result") != document["result"]:
+        raise StudioError(
+            f"Label Studio stored another prediction of task {task_id} than {prediction.model_version} gave: look "
+            "at the task, and whether the instance changes what it stores"
+        )
+    return True

@@ -2,11 +2,12 @@
 
 import math
 import threading
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 
 import numpy as np
 
 from ..arrays import Floats, Floats2d
+from ..domain.example import Target
 from ..domain.field_texts import readable_text
 from ..domain.label_config import Label
 from ..domain.model import ScoredTarget
@@ -34,8 +35,8 @@ _encoders_lock = threading.Lock()
 class ColdStartPredictor:
     """Zero-shot classification by similarity, and the drafts of an untuned model. Safe to use from several threads.
 
-    It answers controls with a single choice and, with a writer, controls that take a text; which of several labels
-    apply, and where in a text, it cannot tell.
+    It answers controls with a single choice, or with one label and those that it lies inside, and, with a writer,
+    controls that take a text; which of several labels apply, and where in a text, it cannot tell.
     Cheap to make: the labels are embedded when the first text is asked about.
 
     Args:
@@ -49,6 +50,7 @@ class ColdStartPredictor:
         decoders = [(each, decoder_of(each.kind.head)) for each in plan.controls]
         self._written = tuple(each.name for each, decoder in decoders if decoder.is_written and writer)
         self._labels = {each.name: each.control.labels for each, decoder in decoders if decoder.is_named}
+        self._answer_named = {each.name: decoder.answer_named for each, decoder in decoders}
         self._encoder = encoder
         self._vectors: dict[str, Floats2d] = {}
         self._lock = threading.Lock()
@@ -114,7 +116,11 @@ class ColdStartPredictor:
         tokenised = self._encoder.read(texts)
         embedded = self._encoder.vectors(tokenised)
         return {
-            name: _scored(_closeness(vectors, embedded, tokenised), [each.value for each in self._labels[name]])
+            name: _scored(
+                _closeness(vectors, embedded, tokenised),
+                [each.value for each in self._labels[name]],
+                self._answer_named[name],
+            )
             for name, vectors in self._vectors.items()
         }
 
@@ -142,11 +148,13 @@ def _closeness(labels: Floats2d, embedded: Floats2d, tokenised: TokenisedTexts) 
     return confidences(pooled_logits(head, embedded, tokenised, Pooling.STRONGEST), 1.0)
 
 
-def _scored(rows: Floats, values: Sequence[str]) -> list[ScoredTarget]:
-    """The likeliest value per row of confidences, shape (N, K)."""
+def _scored(rows: Floats, values: Sequence[str], answer_named: Callable[[str], Target]) -> list[ScoredTarget]:
+    """The likeliest value per row of confidences, shape (N, K), as an answer."""
     return [
         ScoredTarget(
-            values[int(row.argmax())], float(row.max()), dict(zip(values, map(float, row.tolist()), strict=True))
+            answer_named(values[int(row.argmax())]),
+            float(row.max()),
+            dict(zip(values, map(float, row.tolist()), strict=True)),
         )
         for row in rows
     ]

@@ -233,9 +233,12 @@ def _written(shown: ObjectTag, other: ObjectTag) -> str:
 def _without_pre_labels(served: Sequence[ServedControl]) -> Iterator[str]:
     """Yield sentences about controls that are trained but get no pre-label in Label Studio."""
     names = {each.name for each in served}
-    for control in (each.control for each in served):
+    for each in served:
+        control = each.control
         called = f"<{control.tag} name={control.name!r}>"
-        if "toname" not in control.attributes:
+        if each.kind.is_refused_in_bulk(control):
+            yield f"{called} gets its pre-labels one by one, since Label Studio refuses them in bulk"
+        elif "toname" not in control.attributes:
             yield (
                 f"{called} has no toName: the editor takes {control.object.name!r} for it, and Label Studio refuses "
                 f'its pre-labels; write toName="{control.object.name}"'

@@ -73,6 +73,10 @@ class TaskKind(ABC):
     def resolve(self, votes: Sequence[Target]) -> Target | None:
         """Return the answer that several annotators agree on, None where they do not. `votes` is not empty."""
 
+    def is_refused_in_bulk(self, control: Control) -> bool:  # noqa: ARG002 (of most kinds all are taken)
+        """Return whether Label Studio drops what this kind writes where many predictions are sent at once."""
+        return False
+
     def standing(self, votes: Sequence[Target]) -> tuple[Target, ...]:
         """Return the answers of several annotators that count: the one that they agree on, none where they do not.
 

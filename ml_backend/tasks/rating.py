@@ -47,6 +47,9 @@ class Rating(TaskKind):
             return []
         return [self.region(control, "rating", {"rating": int(levels[0])}, answer.score)]
 
+    def is_refused_in_bulk(self, control: Control) -> bool:
+        return "toname" not in control.attributes
+
     def resolve(self, votes: Sequence[Target]) -> Target | None:
         """Return the middle rating where more than half of the annotators gave it or one next to it."""
         return middle_number(votes, lambda one, other: abs(one - other) <= 1)

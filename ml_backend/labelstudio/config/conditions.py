@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element
 
-from ...domain.label_config import ChoiceMade, Control, RegionMarked
+from ...domain.label_config import INSIDE, ChoiceMade, Control, RegionMarked
 
 __all__ = ["conditions_of"]
 
@@ -106,7 +106,11 @@ def _on_any_choice(
 
 def _stored(control: Control, value: str) -> str:
     """Return a value as it is stored: the editor also accepts the shown text of a choice that has an alias."""
-    return next((label.value for label in control.labels if value in (label.value, label.display)), value)
+    for label in control.labels:
+        stored = label.path[-1] if label.path else label.value
+        if value in (stored, label.display.rpartition(INSIDE)[2] if label.path else label.display):
+            return stored
+    return value
 
 
 def _never(awaited: str) -> str:

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from ...domain.label_config import Control, Label, LabelConfig
+from ...domain.label_config import INSIDE, Control, Label, LabelConfig, path_name
 from ...domain.object_tag import ObjectTag
 from ...errors import UnreadableLabelConfig
 from .conditions import conditions_of
@@ -186,11 +186,30 @@ def _labels(control: Element) -> tuple[Label, ...]:
     if control.tag == "Rating":
         return _levels(control.get("maxrating", USUAL_LEVELS))
     labels: dict[str, Label] = {}
+    if control.tag == "Taxonomy" or any(is_inside for _, is_inside in _label_elements(control)):
+        for label in _labels_inside(control):
+            labels.setdefault(label.value, label)
+        return tuple(labels.values())
     for element, _ in _label_elements(control):
         shown = _value(element)
         if value := element.get("alias") or shown:
             labels.setdefault(value, Label(value, shown or value, element.get("hint") or None))
     return tuple(labels.values())
+
+
+def _labels_inside(parent: Element, outer: Label | None = None) -> Iterator[Label]:
+    """Yield the labels of a taxonomy by their paths, each before those that lie inside it."""
+    for child in parent:
+        if _is_control(child):
+            continue
+        inside = outer
+        if child.tag in LABEL_TAGS and (value := child.get("alias") or _value(child)):
+            path = (*(outer.path if outer else ()), value)
+            shown = path_name([_value(child) or value])
+            display = f"{outer.display}{INSIDE}{shown}" if outer else shown
+            inside = Label(path_name(path), display, child.get("hint") or None, path)
+            yield inside
+        yield from _labels_inside(child, inside)
 
 
 def _levels(most: str) -> tuple[Label, ...]:

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from ...arrays import Floats2d
+from ...domain.example import Target
 from ...domain.field_texts import readable_text
 from ...domain.model import ScoredTarget
 from ...plugins import classes_in
@@ -43,6 +44,11 @@ class AnyDecoder(StoredFacts, ABC):
     @abstractmethod
     def known_labels(self) -> Sequence[str]:
         """The labels that answers are made of; none where they are written."""
+
+    @classmethod
+    def answer_named(cls, label: str) -> Target:
+        """Return the answer that naming one label amounts to."""
+        return label
 
     @property
     def reads_beginning_alone(self) -> bool:

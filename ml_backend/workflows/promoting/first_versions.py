@@ -61,7 +61,8 @@ def _lacking(plan: ServingPlan, weak: Sequence[Row]) -> list[str]:
     lacking = []
     for served in plan.labeled:
         if decoder_of(served.kind.head).is_named:
-            counts = Counter(row.targets.get(served.name) for row in weak)
+            given = (row.targets[served.name] for row in weak if served.name in row.targets)
+            counts = Counter(label for target in given for label in served.kind.labels_in(target))
             labels = served.control.label_values
             lacking += [f"{label} ({counts[label]})" for label in labels if counts[label] < LEAST_ROWS]
     return lacking

@@ -12,6 +12,7 @@ from ml_backend.domain.model import ScoredTarget
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.labelstudio.config.validation import StudioRules
+from ml_backend.models.decoders.taxonomy import with_parents
 from ml_backend.tasks import ServedControl, ServingPlan, find_kinds, serving_plan, template_path
 from ml_backend.tasks.explanations import Explanation
 from ml_backend.tasks.objects import data_of
@@ -51,6 +52,12 @@ def _ratings(control: Control) -> list[Target]:
     return [int(value) for value in control.label_values]
 
 
+def _paths(control: Control) -> list[Target]:
+    """None; each label with its parents; all of them."""
+    whole = [with_parents([value]) for value in control.label_values]
+    return [(), *whole, tuple(sorted(control.label_values))]
+
+
 def _numbers(_control: Control) -> list[Target]:
     return [0, 1, 17, 240]
 
@@ -63,6 +70,7 @@ ANSWERS: dict[str, Callable[[Control, str], list[Target]]] = {
     "generation": _responses,
     "number": _numbers,
     "rating": _ratings,
+    "taxonomy": _paths,
 }
 
 # Labels that no template has, as each kind's answers hold them; responses hold none.
@@ -71,6 +79,7 @@ GONE: dict[str, Target] = {
     "multiple_choice": ("gone",),
     "entities": (Span(0, 1, "gone"),),
     "rating": 6,
+    "taxonomy": ("gone",),
 }
 
 
@@ -226,3 +235,23 @@ def test_label_studio_keeps_reasons_and_they_read_back(name: str, label: str, st
 
     assert (explained.label, explained.words, explained.evidence) == (label, "It is 😀.", ("Paris",))
     assert read(plan, task.annotations[0].result) == expected(plan, 1)
+
+
+def test_label_studio_stores_one_by_one_what_it_refuses_together(studio_client: StudioClient) -> None:
+    xml = """<View><Text name="text" value="$text"/><Rating name="stars"/>
+        <Choices name="topic" toName="text" choice="multiple" allowNested="true">
+        <Choice value="a"><Choice value="b"/></Choice><Choice value="c"/></Choices></View>"""
+    plan = serving_plan(parse_label_config(xml))
+    project = project_with_tasks(studio_client, [TEXT], label_config=xml)
+    (task_id,) = task_ids(studio_client, project.id)
+    targets: dict[str, Target] = {"stars": 4, "topic": ("a", "a > b", "c")}
+    regions = [region for each in plan.controls for region in each.regions(scored(targets[each.name]), TEXT)]
+
+    assert all(each.kind.is_refused_in_bulk(each.control) for each in plan.controls)
+    assert sorted(StudioRules(xml).misfits([(0, Prediction((region,), 0.5, "m-v1")) for region in regions])) == [0]
+    assert studio_client.push_prediction(task_id, Prediction(tuple(regions), 0.75, "m-v1"))
+    assert studio_client.prediction_counts(project.id) == {"m-v1": 1}
+    assert not studio_client.push_prediction(task_id + 1000, Prediction(tuple(regions), 0.75, "m-v1"))
+    studio_client.submit_annotation(task_id, {"result": regions})
+    (task,) = studio_client.reviewed_tasks(project.id)
+    assert read(plan, task.annotations[0].result) == targets

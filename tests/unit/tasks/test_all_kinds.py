@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ml_backend.domain.example import Span, Target, parts_of
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.labelstudio.config.parse import parse_label_config
+from ml_backend.models.decoders.taxonomy import with_parents
 from ml_backend.tasks import find_kinds, serving_plan, template_path
 from tests.unit.tasks.plans import TEXT
 
@@ -30,6 +31,7 @@ def regions_of(control: str, labels: list[str]) -> st.SearchStrategy[dict[str, A
             "labels": names | anything,
             "start": offsets,
             "end": offsets,
+            "taxonomy": st.lists(st.sampled_from([each.split(" > ") for each in labels] or [[]]) | anything),
             "rating": st.integers(-1, 9) | anything,
             "number": st.integers(-1, 999) | st.floats() | anything,
         },
@@ -38,7 +40,7 @@ def regions_of(control: str, labels: list[str]) -> st.SearchStrategy[dict[str, A
         {"from_name": st.just(control) | anything},
         optional={
             "to_name": anything,
-            "type": st.sampled_from(["choices", "labels", "rating", "number"]) | anything,
+            "type": st.sampled_from(["choices", "labels", "rating", "number", "taxonomy"]) | anything,
             "value": value | anything,
             "score": anything,
             "meta": anything,
@@ -84,6 +86,7 @@ ANSWERS: dict[str, st.SearchStrategy[Any]] = {
     "multiple_choice": st.frozensets(st.sampled_from("abc")).map(lambda found: tuple(sorted(found))),
     "number": st.integers(0, 9) | st.floats(-1e6, 1e6),
     "rating": st.integers(1, 5),
+    "taxonomy": st.frozensets(st.sampled_from(["a", "a > b", "c"])).map(with_parents),
 }
 
 

@@ -151,6 +151,23 @@ def test_a_control_that_label_studio_takes_no_predictions_for_does_not_keep_the_
     assert found == ["category"] * 3
 
 
+def test_what_label_studio_refuses_in_bulk_is_pushed_task_by_task(services: Services) -> None:
+    nested = """<Choices name="topic" toName="text" choice="multiple" allowNested="true">
+        <Choice value="a"><Choice value="b"/></Choice></Choices>"""
+    config = f'<View><Text name="text" value="$text"/>{nested}</View>'
+    project = add_project(services, [*TRAIN, TEST], label_config=config)
+
+    assert (
+        push_missing(services, project, FakePredictor("m1", others={"topic": ScoredTarget(("a", "a > b"), 0.9, {})}))
+        == 4
+    )
+
+    stored = {each["task"]: each["result"] for each in services.studio.predictions.values()}
+    paths = [[region["value"]["choices"] for region in stored[number]] for number in (1, 2, 3, 4)]
+    assert paths == [[[["a", "b"]]]] * 3 + [[]]
+    assert sum(name == "push_prediction" for name, _ in services.studio.changes) == 3
+
+
 def test_dropped_predictions_are_an_error_that_names_one(services: Services, project: Project) -> None:
     services.studio.dropped_tasks = {2, 3}
 
