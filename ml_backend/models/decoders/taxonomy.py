@@ -1,17 +1,18 @@
 """Labels inside labels, per text: a label never without those that it lies inside.
 
-The likeliest set is found among the sets that keep to that, not label by label. Label by label, chances that are right
-may leave a label without its parent.
+Where answers are one label with its parents, the innermost label is one of all; a parent's chance is the sum of those
+that lie inside it. Elsewhere every label has a chance of its own, and the likeliest set is found among the sets that
+keep labels with their parents: label by label, chances that are right may leave a label without its parent.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from ...arrays import Bools, Floats, Ints
+from ...arrays import Bools, Floats, Floats2d, Ints
 from ...domain.example import Target
 from ...domain.label_config import parent_of
-from ..text.confidence import log_odds
+from ..text.confidence import confidences, log_odds
 from .sigmoid import SigmoidDecoder
 
 __all__ = ["TaxonomyDecoder", "with_parents"]
@@ -22,24 +23,41 @@ class TaxonomyDecoder(SigmoidDecoder):
 
     Attributes:
         labels: each after its parent, named by its whole path.
-        is_one_path: an answer is one label with its parents.
-        may_be_empty: no label at all is an answer, too.
+        is_one_path: an answer is one label with its parents, and never none.
+        temperature: where it is, the logits are divided by it before the softmax over the innermost labels.
     """
 
     head = "taxonomy"
     is_named = True
     is_one_path: bool = False
-    may_be_empty: bool = True
+    temperature: float = 1.0
 
     @classmethod
     def answer_named(cls, label: str) -> Target:
         return with_parents([label])
 
+    def probabilities(self, logits: Floats2d) -> Floats:
+        if not self.is_one_path:
+            return super().probabilities(logits)
+        chances = confidences(logits, self.temperature)
+        parents = _parents(self.labels)
+        for place in reversed(range(len(parents))):
+            if parents[place] >= 0:
+                chances[:, parents[place]] += chances[:, place]
+        return chances
+
+    def joint(self, probabilities: Floats) -> Floats:
+        return self._innermost(probabilities).max(axis=1) if self.is_one_path else super().joint(probabilities)
+
     def chosen(self, probabilities: Floats) -> Bools:
         """Which labels the likeliest set holds, shape (N, K)."""
         parents = _parents(self.labels)
         if self.is_one_path:
-            return self._one_path(log_odds(probabilities), parents)
+            inside = np.eye(len(parents), dtype=np.bool_)
+            for place, parent in enumerate(parents.tolist()):
+                if parent >= 0:
+                    inside[place] |= inside[parent]
+            return np.asarray(inside[self._innermost(probabilities).argmax(axis=1)], dtype=np.bool_)
         gains = log_odds(probabilities) - log_odds(np.array(self.thresholds or [0.5] * len(self.labels)))
         # What a label gains with the best of what lies inside it, from the inside out; then what is kept, from outside.
         for place in reversed(range(len(parents))):
@@ -51,18 +69,13 @@ class TaxonomyDecoder(SigmoidDecoder):
                 kept[:, place] &= kept[:, parent]
         return np.asarray(kept, dtype=np.bool_)
 
-    def _one_path(self, odds: Floats, parents: Ints) -> Bools:
-        sums = odds.copy()
-        inside = np.eye(len(parents), dtype=np.bool_)
-        for place, parent in enumerate(parents.tolist()):
+    def _innermost(self, probabilities: Floats) -> Floats:
+        """The chance of each label to be the innermost one, shape (N, K): what those inside it leave of its own."""
+        own = probabilities.copy()
+        for place, parent in enumerate(_parents(self.labels).tolist()):
             if parent >= 0:
-                sums[:, place] += sums[:, parent]
-                inside[place] |= inside[parent]
-        best = sums.argmax(axis=1)
-        chosen = inside[best]
-        if self.may_be_empty:
-            chosen &= (sums[np.arange(len(sums)), best] >= 0)[:, None]
-        return np.asarray(chosen, dtype=np.bool_)
+                own[:, parent] -= probabilities[:, place]
+        return own
 
 
 def with_parents(labels: Sequence[str]) -> tuple[str, ...]:

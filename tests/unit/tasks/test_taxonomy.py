@@ -13,6 +13,7 @@ from ml_backend.domain.model import ScoredTarget
 from ml_backend.errors import UnsupportedLabelConfig
 from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.models.decoders.taxonomy import TaxonomyDecoder, with_parents
+from ml_backend.models.text.tokenised import TokenisedTexts
 from ml_backend.tasks import find_kinds
 from tests.unit.tasks.plans import control, plan
 
@@ -116,21 +117,26 @@ def is_whole(labels: set[str]) -> bool:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.booleans(), st.booleans())
-def test_the_set_that_is_answered_is_the_likeliest_that_keeps_labels_with_their_parents(
-    seed: int, is_one_path: bool, may_be_empty: bool
-) -> None:
-    decoder = TaxonomyDecoder(labels=LABELS, is_one_path=is_one_path, may_be_empty=may_be_empty)
+@given(st.integers(0, 2**32 - 1))
+def test_the_set_that_is_answered_is_the_likeliest_that_keeps_labels_with_their_parents(seed: int) -> None:
+    decoder = TaxonomyDecoder(labels=LABELS)
     chances = np.random.default_rng(seed).uniform(0.01, 0.99, size=(1, len(LABELS)))
     sets = [np.array(each) for each in product([False, True], repeat=len(LABELS))]
-    allowed = []
-    for each in sets:
-        labels = {label for label, is_in in zip(LABELS, each, strict=True) if is_in}
-        paths = [label for label in labels if not any(other.startswith(f"{label} > ") for other in labels)]
-        if is_whole(labels) and (not is_one_path or (len(paths) <= 1 and (labels or may_be_empty))):
-            allowed.append(each)
+    allowed = [each for each in sets if is_whole({label for label, is_in in zip(LABELS, each, strict=True) if is_in})]
     likelihood = [np.where(each, np.log(chances[0]), np.log1p(-chances[0])).sum() for each in allowed]
 
     (found,) = decoder.chosen(chances)
 
     np.testing.assert_array_equal(found, allowed[int(np.argmax(likelihood))])
+
+
+def test_of_single_paths_the_likeliest_is_answered_and_a_parent_is_as_likely_as_all_that_lies_inside() -> None:
+    decoder = TaxonomyDecoder(labels=LABELS, is_one_path=True)
+    ends = np.array([[0.05, 0.05, 0.3, 0.02, 0.25, 0.28, 0.05]])
+
+    (answer,) = decoder.answers(np.log(ends), TokenisedTexts.whole([[0]]))
+
+    assert answer.target == ("Plant", "Plant > t", "Plant > t > Oak")
+    assert answer.score == pytest.approx(0.3)
+    assert answer.scores["Plant"] == pytest.approx(0.4)
+    assert answer.scores["a"] == pytest.approx(0.55)
