@@ -51,7 +51,8 @@ def parse_label_config(xml: str) -> LabelConfig:
 
     Controls are the editor's control tags and every tag with `toName`, at any depth; where `toName` names several
     objects (`a,b`), the first one counts. A control's labels are its `<Choice>` and `<Label>` descendants; a nested
-    choice is listed right after its parent, and a label that occurs twice counts once. Labels that come from each
+    choice is listed right after its parent, and a label that occurs twice counts once; where Label Studio stores paths,
+    labels go by these. Labels that come from each
     task's data (`value="$options"`) are unknown here: such a control has no labels at all. Those of a rating are its
     levels.
 
@@ -186,7 +187,8 @@ def _labels(control: Element) -> tuple[Label, ...]:
     if control.tag == "Rating":
         return _levels(control.get("maxrating", USUAL_LEVELS))
     labels: dict[str, Label] = {}
-    if control.tag == "Taxonomy" or any(is_inside for _, is_inside in _label_elements(control)):
+    is_tree = control.get("allownested", "").lower() == "true" and any(inside for _, inside in _label_elements(control))
+    if control.tag == "Taxonomy" or is_tree:
         for label in _labels_inside(control):
             labels.setdefault(label.value, label)
         return tuple(labels.values())

@@ -1,7 +1,7 @@
 """Labels inside labels, per text: a label never without those that it lies inside.
 
 Where answers are one label with its parents, the innermost label is one of all; a parent's chance is the sum of those
-that lie inside it. Elsewhere every label has a chance of its own, and the likeliest set is found among the sets that
+that lie inside it. Elsewhere every label has its chance alone, and the likeliest set is found among the sets that
 keep labels with their parents: label by label, chances that are right may leave a label without its parent.
 """
 
@@ -70,7 +70,7 @@ class TaxonomyDecoder(SigmoidDecoder):
         return np.asarray(kept, dtype=np.bool_)
 
     def _innermost(self, probabilities: Floats) -> Floats:
-        """The chance of each label to be the innermost one, shape (N, K): what those inside it leave of its own."""
+        """The chance of each label to be the innermost one, shape (N, K): its chance less those of the labels in it."""
         own = probabilities.copy()
         for place, parent in enumerate(_parents(self.labels).tolist()):
             if parent >= 0:

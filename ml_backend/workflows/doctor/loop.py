@@ -289,7 +289,7 @@ def _prelabels(exam: Examination) -> Finding:
     if ModelVersion.is_cold_start_name(exam.version) and not any(
         decoder_of(each.kind.head).is_named for each in plan.controls
     ):
-        return Finding.fine("none before the first training: the cold start answers single choices alone")
+        return Finding.fine("none before the first training: the cold start answers single choices and trees alone")
     tasks = _open_tasks(exam)[: TEXTS_WRITTEN if plan.has_texts else TASKS_PREDICTED]
     if not tasks:
         return Finding.fine("not asked for: each of the first tasks is blind or has no text")

@@ -66,7 +66,7 @@ def test_several_controls_come_in_document_order_wherever_they_stand() -> None:
         (
             "Taxonomy",
             '<Choice value="Dog"><Choice value="Other"/></Choice><Choice value="Cat"><Choice value="Other"/></Choice>',
-            ("Dog", "Other", "Cat"),
+            ("Dog", "Dog > Other", "Cat", "Cat > Other"),
         ),
         ("Choices", '<Choice value="Zoë 👩‍👩‍👧"/><Choice value="&lt;b&gt; &amp; &#x41;"/>', ("Zoë 👩‍👩‍👧", "<b> & A")),
         (

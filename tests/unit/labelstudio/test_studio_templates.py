@@ -27,6 +27,7 @@ SERVED = {
     "natural-language-processing/named-entity-recognition": ["label"],
     "natural-language-processing/question-answering": ["answer"],
     "natural-language-processing/relation-extraction": ["label"],
+    "natural-language-processing/taxonomy": ["taxonomy"],
     "natural-language-processing/text-classification": ["sentiment"],
     "natural-language-processing/text-summarization": ["answer"],
     "ranking-and-scoring/document-retrieval": ["selection"],

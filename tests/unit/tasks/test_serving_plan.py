@@ -221,7 +221,7 @@ def test_a_control_without_the_name_of_its_object_is_served_and_said_to_get_no_p
 
 
 def test_a_control_that_waits_for_one_that_is_not_served_is_said_to_get_no_pre_label() -> None:
-    tree = '<Taxonomy name="tree" toName="text"><Choice value="a"/></Taxonomy>'
+    tree = '<Taxonomy name="tree" toName="text" apiUrl="https://example.org"><Choice value="a"/></Taxonomy>'
     when = 'visibleWhen="choice-{}" whenTagName="tree"'
 
     waits, does_not = (
