@@ -100,7 +100,8 @@ class LabelJudge(ABC):
         """Return what the rows' agreed answers look like, as far as they can be judged."""
         names = set(predictions.names)
         agreed = [row for row in rows if row.agreed is not None]
-        cases = [row for row in agreed if names.issuperset(row.labels)]
+        # Numbers have no labels, so each of them may be given.
+        cases = [row for row in agreed if not names or names.issuperset(row.labels)]
         warnings = []
         if not agreed:
             warnings.append("no row has an agreed answer: label errors could not be looked for")
