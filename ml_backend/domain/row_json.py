@@ -1,7 +1,8 @@
 """Rows and their answers as JSON: what snapshots hold and what the `rows` export writes."""
 
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from .example import Relation, Row, Span, Target
@@ -77,7 +78,7 @@ def target_from_json(value: object, key: str = "target") -> Target:
     Raises:
         ValueError: it is neither text nor a number nor a list of texts or of spans; the message starts with the key.
     """
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return value
     if not isinstance(value, list):
         return _text(value, key)

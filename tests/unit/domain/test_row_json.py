@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy
-from ml_backend.domain.row_json import row_to_json, target_from_json, to_line
+from ml_backend.domain.row_json import row_to_json, target_from_json, target_to_json, to_line
 from ml_backend.snapshots.store import SnapshotFolder
 
 texts = st.text(st.characters(exclude_categories=()), max_size=30)
@@ -82,7 +82,7 @@ def changed(**values: Any) -> dict[str, Any]:
         (changed(task_id="7"), "task_id: '7' found; Input should be a valid integer"),
         (changed(task_id=True), "task_id: True found"),
         (changed(input={"text": None}), r"input\.text: None found; Input should be a valid string"),
-        (changed(targets={"topic": 3}), r"targets\.topic.*: 3 found"),
+        (changed(targets={"topic": True}), r"targets\.topic.*: True found"),
         (changed(targets={"topic": ["a", 3]}), r"targets\.topic.*1: 3 found"),
         (changed(targets={"topic": [{"start": "0", "end": 3, "label": "a"}]}), r"topic.*0\.start: '0' found"),
         (changed(labels=[{"annotator": "1", "targets": {}}]), r"labels\.0\.blind: .* Field required"),
@@ -102,7 +102,8 @@ def test_what_is_not_a_row_is_refused_by_name(value: object, message: str) -> No
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (3, "target: 3 found; wanted text"),
+        (True, "target: True found; wanted text"),
+        (float("nan"), "target: nan found; wanted text"),
         (["a", 3], "target: 3 found; wanted text"),
         ([{"start": 0, "end": 3}], "target: end, start found; wanted exactly start, end, label"),
         ([{"start": True, "end": 3, "label": "a"}], "target.start: True found; wanted a whole number"),
@@ -111,3 +112,11 @@ def test_what_is_not_a_row_is_refused_by_name(value: object, message: str) -> No
 def test_what_is_not_an_answer_is_refused_by_name(value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         target_from_json(value)
+
+
+@pytest.mark.parametrize("number", [4, 0, -7.25])
+def test_numbers_stay_json_numbers(number: float) -> None:
+    row = SnapshotFolder.row_from_line(json.dumps(changed(targets={"stars": number})))
+
+    assert row.targets == {"stars": number}
+    assert target_from_json(json.loads(json.dumps(target_to_json(number)))) == number
