@@ -102,6 +102,8 @@ def uncertainty(pool: Pool, position: int) -> str:
     if least is None:
         return "nothing has been learned yet"
     about = f"{least.control}: " if len(pool.answers) > 1 else ""
+    if least.probabilities is not None and not least.labels:
+        return f"{about}the model is {least.confidence[position]:.0%} sure of its very number"
     if least.probabilities is None or not _has_labels(least):
         return f"{about}the model is {least.confidence[position]:.0%} sure of a word of its answer on average"
     chances = least.probabilities[position]
