@@ -150,6 +150,18 @@ def _one_label(served: ServedControl, _text: str, number: int) -> Target:
     return names[number % len(names)]
 
 
+def _path(served: ServedControl, _text: str, number: int) -> Target:
+    """A label with all that it lies inside."""
+    labels = served.control.labels
+    path = labels[number % len(labels)].path
+    inside = [label.value for label in labels if label.path == path[: len(label.path)]]
+    return tuple(sorted(inside))
+
+
+def _stars(served: ServedControl, _text: str, number: int) -> Target:
+    return 1 + number % len(served.control.labels)
+
+
 def _span(served: ServedControl, text: str, number: int) -> Target:
     """A piece behind an emoji, which tells code points from UTF-16."""
     start = text.index("🪁") + 2
@@ -165,5 +177,7 @@ ANSWERS: Mapping[str, Callable[[ServedControl, str, int], Target]] = {
     "multiple_choice": _some_labels,
     "entities": _span,
     "generation": _words,
+    "rating": _stars,
+    "taxonomy": _path,
 }
 """How people answer, by kind; a new kind adds its own."""

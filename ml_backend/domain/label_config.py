@@ -22,6 +22,9 @@ __all__ = ["INSIDE", "ChoiceMade", "Control", "Label", "LabelConfig", "RegionMar
 
 FINGERPRINT_DIGITS = 12
 PHRASE_END = re.compile(r"[.,:;!?]+\s")
+MARKING_TAGS = frozenset({"Labels", "HyperTextLabels", "ParagraphLabels"})
+"""Tags of controls that mark pieces of a text."""
+MARKING_TYPES = frozenset(tag.lower() for tag in MARKING_TAGS)
 INSIDE = " > "
 """Stands between the steps of a path, as in Label Studio's editor."""
 EXPLAINING = {"_reason": "TextArea", "_evidence": "Labels"}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from ..batches import in_batches
 from ..domain.annotation import Prediction, ProjectInfo, Task
 from ..errors import StudioRejected
 from .exports import exported_tasks
+from .filters import UNLABELED, filter_by, labeled_after, without_label
 from .http import StudioHttp
 from .payloads import project_from_api, task_from_export
 from .predictions import prediction_from_api, prediction_to_json, store_prediction
@@ -35,8 +36,6 @@ BARE_PAGE = 2000
 IDS_PER_QUERY = 200
 """Ids travel in the address, which must stay below 4 KiB for the strictest proxies."""
 BARE = "id,data"
-Filter = Mapping[str, Any]
-"""A filter of the Data Manager, in the form in which the API takes it in a query."""
 
 
 class StudioClient:
@@ -115,12 +114,12 @@ class StudioClient:
         shift nothing. Label Studio compares versions by substring (and SQLite without case), so `x-v1` would hide
         tasks that hold `x-v10` alone: those are read a second time, with their predictions, and compared here.
         """
-        for task in self._tasks(project_id, _unlabeled("not_contains", [model_version])):
+        for task in self._tasks(project_id, without_label("not_contains", [model_version])):
             yield _bare_task(task)
         lookalikes = self._lookalikes(project_id, model_version)
         if not lookalikes:
             return
-        unlabeled = _unlabeled("contains", lookalikes)
+        unlabeled = without_label("contains", lookalikes)
         for task in self._tasks(project_id, unlabeled, fields="id,data,predictions"):
             if all(prediction.get("model_version") != model_version for prediction in task["predictions"]):
                 yield _bare_task(task)
@@ -156,14 +155,14 @@ class StudioClient:
         return tasks
 
     def labeled_since(self, project_id: int, moment: datetime, limit: int) -> Sequence[tuple[int, datetime]]:
-        items = _labeled_after(moment)
+        items = labeled_after(moment)
         query = {"ordering": ["tasks:updated_at"], "filters": {"conjunction": "and", "items": items}}
         params = {"project": project_id, "page_size": limit, "fields": "task_only", "include": "id,updated_at"}
         page = self._http.get("api/tasks", params | {"query": json.dumps(query)})
         return [(int(task["id"]), datetime.fromisoformat(task["updated_at"])) for task in page["tasks"]]
 
     def tasks_with(self, project_id: int, field: str, value: str) -> Iterator[Task]:
-        holding = _filter(f"data.{field}", "equal", "String", value)
+        holding = filter_by(f"data.{field}", "equal", "String", value)
         yield from map(task_from_export, self._tasks(project_id, [holding], fields=None))
 
     def replace_data(self, task_id: int, data: Mapping[str, Any]) -> None:
@@ -280,13 +279,13 @@ class StudioClient:
         return [version for version in stored if version != model_version and part in version.casefold()]
 
     def _count_unlabeled(self, project_id: int, operator: str, versions: Sequence[str]) -> int:
-        items = _unlabeled(operator, versions)
+        items = without_label(operator, versions)
         query = json.dumps({"filters": {"conjunction": "and", "items": items}})
         params = {"project": project_id, "page_size": 1, "fields": "task_only", "include": "id", "query": query}
         return _count(self._http.get("api/tasks", params), "total")
 
     def _existing(self, project_id: int, task_ids: Sequence[int]) -> set[int]:
-        between = _filter("id", "in", "Number", {"min": min(task_ids), "max": max(task_ids)})
+        between = filter_by("id", "in", "Number", {"min": min(task_ids), "max": max(task_ids)})
         return {int(task["id"]) for task in self._tasks(project_id, [between])}
 
     def _tasks(
@@ -319,7 +318,7 @@ class StudioClient:
             query["selectedItems"] = {"all": False, "included": list(task_ids)}
         last_id = 0
         while True:
-            query["filters"] = {"conjunction": "and", "items": [*items, _filter("id", "greater", "Number", last_id)]}
+            query["filters"] = {"conjunction": "and", "items": [*items, filter_by("id", "greater", "Number", last_id)]}
             page = self._http.get("api/tasks", params | {"query": json.dumps(query)})
             yield from page["tasks"]
             # An instance may cap pages below what was asked; the total counts what this query still matched.
@@ -383,21 +382,3 @@ def _count(answer: object, key: str) -> int:
         "labelloop is made for Label Studio Community, whose imports are over when they are answered",
         status=200,
     )
-
-
-def _unlabeled(operator: str, versions: Sequence[str]) -> list[Filter]:
-    """Return filters for tasks without a label, with the operator applied to the versions of their predictions."""
-    return [UNLABELED, _filter("predictions_model_versions", operator, "List", list(versions))]
-
-
-def _labeled_after(moment: datetime) -> list[Filter]:
-    """Return filters for labeled tasks that changed, or whose labels changed, after a moment."""
-    time = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return [_filter("updated_at", "greater", "Datetime", time), _filter("total_annotations", "greater", "Number", 0)]
-
-
-def _filter(column: str, operator: str, kind: str, value: object) -> Filter:
-    return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
-
-
-UNLABELED = _filter("completed_at", "empty", "Datetime", True)

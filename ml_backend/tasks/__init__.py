@@ -137,9 +137,7 @@ def serving_plan(config: LabelConfig, fields: Sequence[str] | None = None) -> Se
     """
     explaining = tuple(_explaining(config))
     unlearned = {each.name for each in explaining}
-    kinds = _without_raters(
-        [(control, _kind_of(control)) for control in config.controls if control.name not in unlearned]
-    )
+    kinds = _without_raters(_kinds([control for control in config.controls if control.name not in unlearned]))
     candidates = [control for control, kind in kinds if not isinstance(kind, str)]
     objects = readable_objects(config, candidates)
     is_about_one = not fields if fields is not None else len(objects) == 1

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.annotation import Prediction, Region
+from ml_backend.domain.label_config import Control
 from ml_backend.domain.reasons import ReasonCounts
 from ml_backend.labelstudio.config.validation import StudioRules
 from ml_backend.labelstudio.payloads import task_from_export
@@ -23,13 +24,10 @@ pytestmark = pytest.mark.skipif(FOLDER is None, reason="pip install label-studio
 TASKS = 40
 REMARKS = "may be left empty"
 LEFT: Mapping[str, str] = {
-    "generative-ai/chatbot-assessment": "likert_scale",
     "generative-ai/human-feedback-collection": "comparison",
     "generative-ai/llm-ranker": "rank",
-    "generative-ai/response-grading": "rating",
-    "natural-language-processing/taxonomy": "taxonomy",
     "ranking-and-scoring/pairwise-classification": "pw",
-    "ranking-and-scoring/serp-ranking": "dynamic_choices relevance",
+    "ranking-and-scoring/serp-ranking": "dynamic_choices",
     "ranking-and-scoring/text-to-image": "images",
 }
 """Controls that are not served, by template, but for boxes for remarks. This list must shrink."""
@@ -66,7 +64,9 @@ def test_pre_labels_pass_label_studio_s_check_and_the_editor_can_show_them(templ
     plan = template.plan
     assert plan is not None
     results = [template.result(plan, number) for number in range(8)]
-    predictions = [(number, Prediction(tuple(result), 0.5, "v")) for number, result in enumerate(results)]
+    one_by_one = {each.name for each in plan.controls if each.kind.is_refused_in_bulk(each.control)}
+    in_bulk = [[region for region in result if region["from_name"] not in one_by_one] for result in results]
+    predictions = [(number, Prediction(tuple(result), 0.5, "v")) for number, result in enumerate(in_bulk)]
 
     assert StudioRules(plan.config.xml).misfits(predictions) == {}
     assert {region["from_name"] for result in results for region in result} == {each.name for each in plan.controls}
@@ -146,13 +146,20 @@ def _can_be_shown(region: Region, template: GalleryTemplate, data: Mapping[str, 
     """True where the editor shows the region on this task, as the recordings of the editor tell."""
     control = next(each for each in template.config.controls if each.name == region["from_name"])
     value, kind = region["value"], region["type"]
-    if kind == "textarea":
-        return all(isinstance(text, str) and text for text in value["text"])
-    if not value[kind] or not set(value[kind]) <= set(control.label_values):
-        return False
-    if kind == "choices":
-        return True
-    held = control.object.value(data)
+    match kind:
+        case "textarea":
+            return all(isinstance(text, str) and text for text in value["text"])
+        case "rating":
+            return type(value[kind]) is int and 1 <= value[kind] <= len(control.labels)
+        case "taxonomy":
+            return bool(value[kind]) and {tuple(path) for path in value[kind]} <= {each.path for each in control.labels}
+    is_known = bool(value[kind]) and set(value[kind]) <= set(control.label_values)
+    return is_known and (kind == "choices" or _is_marked(region, control, control.object.value(data)))
+
+
+def _is_marked(region: Region, control: Control, held: Any) -> bool:
+    """True where the words that a region repeats are at its place in the object."""
+    value, kind = region["value"], region["type"]
     if kind == "paragraphlabels":
         first, last = held[int(value["start"])], held[int(value["end"])]
         text_key = control.object.attributes.get("textkey", "text")
