@@ -24,7 +24,7 @@ from .error_budget import ErrorBudget, GateEvidence
 from .measures.base import PairedStatistics
 from .slices import mcnemar_p
 
-__all__ = ["bootstrap_differences", "decide"]
+__all__ = ["bootstrap_differences", "decide", "difference_interval"]
 
 RESAMPLES = 5000
 RESAMPLES_AT_ONCE = 500
@@ -104,6 +104,15 @@ def decide(
     )
     reason = _veto(decision) if is_better and not promote else _reason(decision, pairs)
     return replace(decision, reason=reason), evidence if spends else None
+
+
+def difference_interval(pairs: Mapping[str, PairedStatistics], *, seed: int) -> tuple[float, float]:
+    """Return the two-sided 95% interval of the difference, challenger less champion, by the bootstrap.
+
+    It is for people to read; the gate decides by a one-sided interval, whose confidence its budget of error gives.
+    """
+    low, high = np.quantile(bootstrap_differences(list(pairs.values()), seed=seed), (0.025, 0.975)).tolist()
+    return low, high
 
 
 def _lower_end(pairs: Sequence[PairedStatistics], error: float, wanted: float, seed: int) -> float:

@@ -26,7 +26,7 @@ from .repositories.flags import FlagRepository
 from .repositories.gates import GateRepository
 from .repositories.hints import HintRepository
 from .repositories.jobs import JobRepository
-from .repositories.project_settings import ProjectSettingRepository
+from .repositories.measurements import MeasurementRepository
 from .repositories.projects import ProjectRepository
 from .repositories.selections import SelectionRepository
 from .repositories.snapshots import SnapshotRepository
@@ -103,6 +103,7 @@ class Database:
         self.users = UserRepository(engine, clock)
         self.audit_log = AuditRepository(engine, clock)
         self.baselines = BaselineRepository(engine, clock)
+        self.measurements = MeasurementRepository(engine, clock)
         self.locks = Locks(engine)
 
     def alone(self) -> AbstractContextManager[None]:

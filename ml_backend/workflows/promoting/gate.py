@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from ...domain.example import Row, SelectedBy
 from ...domain.model import GateDecision, ModelVersion
@@ -20,12 +20,13 @@ from ..exporting.snapshots import newest_snapshot
 from ..services import Services
 from ..slices import slices_of
 from ..training.evaluate import answers_of, evaluations
+from ..training.held_out_answers import keep_answers, keep_validation_answers
 from ..training.side_by_side import Remembering, SideBySide, side_by_side
 from .first_versions import on_sources
 
 if TYPE_CHECKING:
     from ...measuring.error_budget import GateEvidence
-    from ...measuring.measures.base import AnyEvaluation
+    from ...measuring.measures.base import AnyEvaluation, PairedStatistics
 
 __all__ = ["compare_versions", "hold_gate", "stand_in"]
 
@@ -46,7 +47,11 @@ class GateOutcome:
 
 @dataclass(frozen=True, slots=True)
 class _TestRows:
+    """The test rows of a snapshot: `split_rows` as they stand there, `rows` as answers are measured by them."""
+
     key: str
+    snapshot: Snapshot
+    split_rows: Sequence[Row]
     rows: Sequence[Row]
     plan: ServingPlan
 
@@ -64,13 +69,15 @@ def hold_gate(
 
     Both are scored anew on the snapshot's test rows. Neither has trained on one of them: a text's split is a hash
     of the text, and fixed. Before the first champion the challenger meets the cold start. Without a test row,
-    `on_sources` decides on versions that learned from label sources.
+    `on_sources` decides on versions that learned from label sources. What both answered is kept for people to read.
 
     Args:
         weak: rows of label sources that the challenger learned from, as far as they are at hand.
         report: called while responses are written, which takes long.
     """
     test = _test_rows(snapshot)
+    candidate = _watched(services.load_predictor(challenger.path), test, report)
+    keep_validation_answers(services, snapshot, candidate)
     if not test.rows and snapshot.manifest.split.test == 0:
         return None
     champion = services.versions.champion(test.key)
@@ -79,13 +86,30 @@ def hold_gate(
         if champion is not None
         else services.cold_start(project or stand_in(services, snapshot))
     )
-    candidate = _watched(services.load_predictor(challenger.path), test, report)
+    serving = _watched(serving, test, report)
     margin = services.options.gate.margin_for(project.id) if project else 0.0
-    decision, evidence = _decide(services, test, _watched(serving, test, report), candidate, margin)
+    decision, evidence = _decide(services, test, serving, candidate, margin)
     if not test.rows:
         decision = on_sources(decision, champion, challenger, test.plan, weak)
+    _keep_comparison(services, test, serving, candidate, decision)
     services.database.gates.add(test.key, snapshot.id, decision, evidence.to_bytes() if evidence else None)
     return GateOutcome(decision, evaluations(candidate, test.rows, test.plan))
+
+
+def _keep_comparison(
+    services: Services, test: _TestRows, champion: Predictor, challenger: Predictor, decision: GateDecision
+) -> None:
+    """Keep what both answered to the test rows, and how they compare, with an interval for either direction."""
+    from ...measuring.gate import difference_interval
+
+    if not test.rows:
+        return
+    for predictor in (champion, challenger):
+        keep_answers(services, test.snapshot, Split.TEST, predictor, test.split_rows)
+    figures: dict[str, Any] = asdict(decision)
+    interval = difference_interval(_pairs(test, champion, challenger), seed=services.options.seed)
+    names = (decision.champion, decision.challenger)
+    services.database.measurements.add_comparison(test.key, *names, test.snapshot.id, {**figures, "interval": interval})
 
 
 def _watched(predictor: Predictor, test: _TestRows, report: ProgressCallback) -> Remembering:
@@ -110,7 +134,10 @@ class Comparison:
 
 
 def compare_versions(services: Services, champion: str, challenger: str, *, drafts: int = 0) -> Comparison:
-    """Return what the gate would say of two versions on their project's newest snapshot. Nothing is recorded.
+    """Return what the gate would say of two versions on their project's newest snapshot.
+
+    No gate is recorded, so nothing of the budget of error is spent. What both answered, and how they compare, is kept
+    for people to read; so is what the base model wrote to the first prompts.
 
     Args:
         drafts: prompts per control whose responses are shown side by side.
@@ -137,17 +164,27 @@ def compare_versions(services: Services, champion: str, challenger: str, *, draf
         raise SnapshotError(f"the newest snapshot of {first.project_key} has no test rows to compare versions on")
     serving, candidate = (Remembering(services.load_predictor(version.path)) for version in (first, second))
     decision, _ = _decide(services, test, serving, candidate, services.options.gate.margin_for(project.id))
+    _keep_comparison(services, test, serving, candidate, decision)
     if not drafts or not test.plan.has_texts:
         return Comparison(decision, ())
-    writers = {"base model": services.cold_start(project), champion: serving, challenger: candidate}
+    base = Remembering(services.cold_start(project))
+    _keep_first_drafts(services, test, base, drafts)
+    writers = {"base model": base, champion: serving, challenger: candidate}
     return Comparison(decision, tuple(side_by_side(writers, test.rows, test.plan, most=drafts)))
+
+
+def _keep_first_drafts(services: Services, test: _TestRows, base: Predictor, most: int) -> None:
+    """Keep what the base model writes to the first prompts, unless a gate had it write to all of them."""
+    key, snapshot = test.key, test.snapshot
+    if services.database.measurements.find(key, base.version, snapshot.id, Split.TEST) is None:
+        keep_answers(services, snapshot, Split.TEST, base, test.split_rows, most=most)
 
 
 def _test_rows(snapshot: Snapshot) -> _TestRows:
     manifest = snapshot.manifest
     plan = plan_of(manifest)
     rows = list(SnapshotFolder(snapshot.path).rows(Split.TEST))
-    return _TestRows(manifest.project.key, with_references(rows, plan), plan)
+    return _TestRows(manifest.project.key, snapshot, rows, with_references(rows, plan), plan)
 
 
 def _decide(
@@ -155,15 +192,9 @@ def _decide(
 ) -> "tuple[GateDecision, GateEvidence | None]":
     from ...measuring.error_budget import ErrorBudget, GateEvidence
     from ...measuring.gate import decide
-    from ...measuring.measures.base import Measure
     from ...measuring.slices import compare_slices
 
-    first, second = (answers_of(version, test.rows, test.plan) for version in (champion, challenger))
-    pairs = {}
-    for served in test.plan.controls:
-        true = [row.targets.get(served.name) for row in test.rows]
-        if any(target is not None for target in true) or len(test.plan.controls) == 1:
-            pairs[served.name] = Measure.of(served.kind.head).compare(true, first[served.name], second[served.name])
+    pairs = _pairs(test, champion, challenger)
     slices, notes = slices_of(services, test.rows, test.plan)
     decision, evidence = decide(
         pairs,
@@ -178,6 +209,18 @@ def _decide(
         slices=compare_slices({name: pair.row_scores for name, pair in pairs.items()}, slices),
     )
     return replace(decision, warnings=(*decision.warnings, *notes)), evidence
+
+
+def _pairs(test: _TestRows, champion: Predictor, challenger: Predictor) -> "dict[str, PairedStatistics]":
+    from ...measuring.measures.base import Measure
+
+    first, second = (answers_of(version, test.rows, test.plan) for version in (champion, challenger))
+    pairs = {}
+    for served in test.plan.controls:
+        true = [row.targets.get(served.name) for row in test.rows]
+        if any(target is not None for target in true) or len(test.plan.controls) == 1:
+            pairs[served.name] = Measure.of(served.kind.head).compare(true, first[served.name], second[served.name])
+    return pairs
 
 
 def _key(text: str) -> int:
