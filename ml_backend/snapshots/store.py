@@ -6,10 +6,12 @@ Reading is strict. The files are labelloop's own, so an unknown or mistyped key 
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -131,6 +133,29 @@ class SnapshotFolder:
         """
         return self._read(f"{split.value}.jsonl")
 
+    def rows_at(self, split: Split, lines: Collection[int]) -> dict[int, Row]:
+        """Return the rows that stand on these lines of a split's file, by line, counted from 0.
+
+        The file is read through once per process; a line that it does not have is left out.
+
+        Raises:
+            SnapshotError: as `rows`.
+        """
+        file = self._path / f"{split.value}.jsonl"
+        try:
+            state = file.stat()
+            starts = _line_starts(file, self.manifest().files.get(file.name), state.st_mtime_ns, state.st_size)
+            with file.open("rb") as content:
+                found = {}
+                for line in sorted(line for line in lines if 0 <= line < len(starts) - 1):
+                    content.seek(starts[line])
+                    found[line] = self.row_from_line(content.read(starts[line + 1] - starts[line]).decode())
+                return found
+        except OSError as error:
+            raise SnapshotError(f"{file} cannot be read: {error.strerror}; {REMEDY}") from None
+        except ValueError as error:
+            raise SnapshotError(f"{file}: {error}; {REMEDY}") from None
+
     def unresolved(self) -> Iterator[Row]:
         """Return the rows whose annotators disagree, as a stream in the order of task ids.
 
@@ -179,20 +204,33 @@ class SnapshotFolder:
 
     def _lines(self, name: str) -> Iterator[tuple[int, str]]:
         """Yield the lines of a file, numbered from 1, once its sha256 was checked."""
-        file, digest = self._path / name, self.manifest().files.get(name)
+        file = self._path / name
         try:
-            with file.open("rb") as content:
-                actual = hashlib.file_digest(content, "sha256").hexdigest()
+            _check_digest(file, self.manifest().files.get(name))
         except OSError as error:
             raise SnapshotError(f"{file} cannot be read: {error.strerror}; {REMEDY}") from None
-        if actual != digest:
-            raise SnapshotError(
-                f"{file} was changed after it was written: sha256 {actual[:12]} found, {str(digest)[:12]} wanted by "
-                f"{self.MANIFEST}; {REMEDY}"
-            )
         # Lines end at line feeds alone: texts may hold other characters that Python counts as line ends.
         with file.open(encoding="utf-8", newline="\n") as lines:
             yield from enumerate(lines, start=1)
+
+
+def _check_digest(file: Path, digest: str | None) -> None:
+    """Raise a SnapshotError where a file is not the one that the manifest describes."""
+    with file.open("rb") as content:
+        actual = hashlib.file_digest(content, "sha256").hexdigest()
+    if actual != digest:
+        raise SnapshotError(
+            f"{file} was changed after it was written: sha256 {actual[:12]} found, {str(digest)[:12]} wanted by "
+            f"{SnapshotFolder.MANIFEST}; {REMEDY}"
+        )
+
+
+@lru_cache(maxsize=64)
+def _line_starts(file: Path, digest: str | None, _changed_ns: int, _size: int) -> Sequence[int]:
+    """Return where each line of a checked file begins, and where the last one ends."""
+    _check_digest(file, digest)
+    with file.open("rb") as lines:
+        return array("Q", accumulate(map(len, lines), initial=0))
 
 
 def _from_json(reader: TypeAdapter[ValueT], text: str) -> ValueT:

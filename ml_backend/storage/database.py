@@ -33,6 +33,7 @@ from .repositories.snapshots import SnapshotRepository
 from .repositories.splits import SplitRepository
 from .repositories.users import UserRepository
 from .repositories.versions import PromotionRepository, VersionRepository
+from .repositories.votes import VoteRepository
 from .sqlite_file import SqliteFile
 from .use import FileUse
 
@@ -104,6 +105,7 @@ class Database:
         self.audit_log = AuditRepository(engine, clock)
         self.baselines = BaselineRepository(engine, clock)
         self.measurements = MeasurementRepository(engine, clock)
+        self.votes = VoteRepository(engine, clock)
         self.locks = Locks(engine)
 
     def alone(self) -> AbstractContextManager[None]:

@@ -26,12 +26,14 @@ class Point:
     Attributes:
         words: what it is, for those who point at it or listen.
         is_marked: it stands out, as what serves does.
+        interval: of `y`, drawn as a bar; None: none.
     """
 
     x: float
     y: float
     words: str = ""
     is_marked: bool = False
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Chart:
         title: what is shown, in a sentence, for those who do not see it.
         x_title, y_title: of the axes, units included.
         y_format: of the numbers on the vertical axis.
+        is_of_shares: both axes go from 0 to 1, and the diagonal is drawn, on which both are equal.
     """
 
     title: str
@@ -50,6 +53,7 @@ class Chart:
     points: Sequence[Point]
     x_format: str = ",.0f"
     y_format: str = ".2f"
+    is_of_shares: bool = False
 
     def svg(self) -> Markup:
         """Return the drawing; empty where there are fewer than two points."""
@@ -57,6 +61,8 @@ class Chart:
             return Markup("")
         xs, ys = [point.x for point in self.points], [point.y for point in self.points]
         across, up = _Scale.of(xs, LEFT, WIDTH - RIGHT), _Scale.of(ys, HEIGHT - BOTTOM, TOP)
+        if self.is_of_shares:
+            across, up = _Scale(0.0, 1.0, LEFT, WIDTH - RIGHT), _Scale(0.0, 1.0, HEIGHT - BOTTOM, TOP)
         parts = [
             Markup(
                 '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}" preserveAspectRatio="xMidYMid meet">'
@@ -64,14 +70,20 @@ class Chart:
         ]
         for tick in up.ticks():
             y = up.at(tick)
-            parts.append(Markup('<path class="grid" d="M{} {:.1f}H{}"/>').format(LEFT, y, WIDTH - RIGHT))
+            parts.append(_path("grid", f"M{LEFT} {y:.1f}H{WIDTH - RIGHT}"))
             parts.append(_text(LEFT - 8, y + 4, format(tick, self.y_format), "end"))
         places = ((across.at(tick), format(tick, self.x_format)) for tick in across.ticks())
         parts += [_text(x, HEIGHT - BOTTOM + 18, words, "middle") for x, words in places]
         parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, self.x_title, "middle"))
         parts.append(_text(LEFT, TOP - 2, self.y_title, "start"))
+        if self.is_of_shares:
+            parts.append(_path("grid", f"M{across.at(0)} {up.at(0)}L{across.at(1)} {up.at(1)}"))
+        for point in self.points:
+            if point.interval:
+                low, high = map(up.at, point.interval)
+                parts.append(_path("interval", f"M{across.at(point.x):.1f} {low:.1f}V{high:.1f}"))
         line = "L".join(f"{across.at(point.x):.1f} {up.at(point.y):.1f}" for point in self.points)
-        parts.append(Markup('<path class="line" d="M{}"/>').format(line))
+        parts.append(_path("line", f"M{line}"))
         is_sparse = len(self.points) <= MOST_DOTS
         for point in sorted(self.points, key=lambda point: point.is_marked):
             if point.words and (is_sparse or point.is_marked):
@@ -109,6 +121,10 @@ class _Scale:
         step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)
         first = -(-self.low // step)
         return [(first + i) * step for i in range(MOST_TICKS + 1) if (first + i) * step <= self.high]
+
+
+def _path(kind: str, way: str) -> Markup:
+    return Markup('<path class="{}" d="{}"/>').format(kind, way)
 
 
 def _text(x: float, y: float, words: str, anchor: str) -> Markup:

@@ -97,7 +97,9 @@ def register_shell(app: Flask, services: Services) -> None:
         json=lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str),
         duration=_duration,
         moment=_moment,
+        megabytes=lambda size: f"{size / 1_000_000:,.1f} MB",
         percent=lambda share: f"{share:.0%}",
+        signed=lambda value: "–" if value is None else f"{value:+.3f}",
         score=lambda value: "–" if value is None else f"{value:.3f}",
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -28,7 +28,7 @@ from .head import Head
 from .known_texts import KnownTexts
 from .manifest import SCHEMA_VERSION, BundleManifest, PartFacts
 
-__all__ = ["MANIFEST_NAME", "Bundle", "TrainedPart", "read_bundle", "write_bundle"]
+__all__ = ["Bundle", "TrainedPart", "read_bundle", "read_manifest", "write_bundle"]
 
 MANIFEST_NAME = "bundle.json"
 PARTS_FOLDER = "controls"
@@ -143,13 +143,18 @@ def read_bundle(path: Path) -> Bundle:
         BundleError: it is missing, of another schema, incomplete, or a file has changed since it was written.
     """
     # Files first: a part is not worth checking where somebody changed what it is made of.
-    manifest = _read_manifest(path)
+    manifest = read_manifest(path)
     _check_files(path, manifest)
     _check_parts(path, manifest)
     return Bundle(path, manifest)
 
 
-def _read_manifest(path: Path) -> BundleManifest:
+def read_manifest(path: Path) -> BundleManifest:
+    """Return the facts of a bundle, though its other files are not checked.
+
+    Raises:
+        BundleError: there are none, or they are of another schema.
+    """
     file = path / MANIFEST_NAME
     if not file.is_file():
         raise BundleError(f"{path} holds no {MANIFEST_NAME}; give the folder of a trained version")

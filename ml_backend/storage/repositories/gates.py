@@ -1,6 +1,7 @@
 """Gates held, and the evidence of those that kept the champion, which the next gates of the project go by."""
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Column,
     Integer,
     LargeBinary,
+    RowMapping,
     Table,
     func,
     insert,
@@ -63,6 +65,22 @@ class GateRepository(Repository):
         """The project's decisions with their times, oldest first."""
         statement = select(gates).where(gates.c.project_key == project_key).order_by(gates.c.id)
         return [(row["created_at"], _decision(row["decision"])) for row in self._rows(statement)]
+
+    def verdicts(self, project_key: str) -> Sequence[RowMapping]:
+        """Return `at`, `challenger`, `champion`, `promote`, `reason`, `metric`, `score` and `rows`, oldest first.
+
+        `score` is the challenger's. They are read without the rest of the decisions, which grows with the slices.
+        """
+        decision = gates.c.decision
+        names = ("challenger", "champion", "reason", "metric")
+        statement = select(
+            gates.c.created_at.label("at"),
+            decision["promote"].as_boolean().label("promote"),
+            decision["challenger_score"].as_float().label("score"),
+            decision["rows"].as_integer().label("rows"),
+            *(decision[name].as_string().label(name) for name in names),
+        )
+        return self._rows(statement.where(gates.c.project_key == project_key).order_by(gates.c.id))
 
     def last(self, project_key: str) -> GateDecision | None:
         """The newest decision."""

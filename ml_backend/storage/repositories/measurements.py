@@ -73,7 +73,7 @@ class MeasurementRepository(Repository):
         chosen = select(columns.version, columns.snapshot_id, columns.split, columns.summary, columns.created_at)
         return self._rows(chosen.where(columns.project_key == project_key).order_by(columns.id.desc()))
 
-    def find(self, project_key: str, version: str, snapshot_id: str, split: str) -> RowMapping | None:
+    def find(self, project_key: str, version: str, snapshot_id: str, split: str) -> Mapping[str, Any] | None:
         """Return a measurement as it was given to `keep`; None where there is none."""
         columns = measurements.c
         statement = select(measurements).where(
@@ -82,7 +82,7 @@ class MeasurementRepository(Repository):
             columns.snapshot_id == snapshot_id,
             columns.split == split,
         )
-        return next(iter(self._rows(statement)), None)
+        return next(map(dict, self._rows(statement)), None)
 
     def add_comparison(
         self, project_key: str, champion: str, challenger: str, snapshot_id: str, figures: Mapping[str, Any]
@@ -92,7 +92,7 @@ class MeasurementRepository(Repository):
         values = {**names, "snapshot_id": snapshot_id, "figures": dict(figures), "created_at": self._now()}
         self._write(insert(comparisons).values(values))
 
-    def comparison(self, project_key: str, first: str, second: str, snapshot_id: str) -> RowMapping | None:
+    def comparison(self, project_key: str, first: str, second: str, snapshot_id: str) -> Mapping[str, Any] | None:
         """Return how two versions compared last on a snapshot, whichever was the champion; None: nobody compared."""
         columns, both = comparisons.c, (first, second)
         statement = select(comparisons).where(
@@ -101,7 +101,7 @@ class MeasurementRepository(Repository):
             columns.challenger.in_(both),
             columns.snapshot_id == snapshot_id,
         )
-        return next(iter(self._rows(statement.order_by(columns.id.desc()).limit(1))), None)
+        return next(map(dict, self._rows(statement.order_by(columns.id.desc()).limit(1))), None)
 
     def training_seconds(self, project_id: int) -> Mapping[str, float]:
         """Return how long trainings took, by the version that each made."""

@@ -34,19 +34,19 @@ def promotion_log(services: Services, project: Project) -> list[dict[str, Any]]:
                 "job_id": promotion.job_id,
             }
         )
-    for at, decision in services.database.gates.history(project.ref.key):
-        if not decision.promote:
-            entries.append(
-                {
-                    "at": at,
-                    "action": "kept",
-                    "version": decision.challenger,
-                    "previous": decision.champion,
-                    "by": GATE,
-                    "reason": decision.reason,
-                    "job_id": None,
-                }
-            )
+    entries += [
+        {
+            "at": verdict["at"],
+            "action": "kept",
+            "version": verdict["challenger"],
+            "previous": verdict["champion"],
+            "by": GATE,
+            "reason": verdict["reason"],
+            "job_id": None,
+        }
+        for verdict in services.database.gates.verdicts(project.ref.key)
+        if not verdict["promote"]
+    ]
     return sorted(entries, key=lambda entry: entry["at"], reverse=True)
 
 

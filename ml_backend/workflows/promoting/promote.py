@@ -159,10 +159,31 @@ class Promoter:
         Raises:
             PromotionError: there is no champion.
         """
+        target = self.version_before(project)
+        return self.promote(project, target, reason=reason, is_forced=True, job_id=job_id, actor=actor, report=report)
+
+    def version_before(self, project: Project) -> str:
+        """Return what served before the champion, without what was rolled back: after v1, v2, v1, the cold start.
+
+        Raises:
+            PromotionError: no promotion led to the champion, or there is none.
+        """
         if self._services.versions.champion(project.ref.key) is None:
             raise PromotionError(f"project {project.id} has no champion, so there is nothing to roll back")
-        target = self._version_before(project)
-        return self.promote(project, target, reason=reason, is_forced=True, job_id=job_id, actor=actor, report=report)
+        served: list[str] = []
+        for promotion in reversed(self._services.database.promotions.history(project.id)):
+            if promotion.state is not PromotionState.DONE:
+                continue
+            if promotion.version in served:
+                del served[served.index(promotion.version) + 1 :]
+            else:
+                served += [promotion.version] if served else [promotion.previous, promotion.version]
+        if len(served) < 2:
+            raise PromotionError(
+                f"project {project.id} has a champion that no promotion led to, so what served before is unknown; "
+                "name a version with `labelloop models promote`"
+            )
+        return served[-2]
 
     def _finish(self, project: Project, promotion: Promotion, report: ProgressCallback = Progress.ignore) -> Promotion:
         promotions = self._services.database.promotions
@@ -206,23 +227,6 @@ class Promoter:
         if promotion.version not in has_served:
             self._services.studio.delete_predictions(project.id, promotion.version)
         self._services.database.promotions.advance(promotion, PromotionState.ABANDONED)
-
-    def _version_before(self, project: Project) -> str:
-        """Return what served before the champion, without what was rolled back: after v1, v2, v1, the cold start."""
-        served: list[str] = []
-        for promotion in reversed(self._services.database.promotions.history(project.id)):
-            if promotion.state is not PromotionState.DONE:
-                continue
-            if promotion.version in served:
-                del served[served.index(promotion.version) + 1 :]
-            else:
-                served += [promotion.version] if served else [promotion.previous, promotion.version]
-        if len(served) < 2:
-            raise PromotionError(
-                f"project {project.id} has a champion that no promotion led to, so what served before is unknown; "
-                "name a version with `labelloop models promote`"
-            )
-        return served[-2]
 
     def _predictor(self, project: Project, version: str) -> Predictor:
         if ModelVersion.is_cold_start_name(version):

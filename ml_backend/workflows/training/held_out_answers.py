@@ -8,7 +8,7 @@ import json
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,13 @@ class ControlAnswers:
             "confidence": self.confidence,
             "score": self.score,
         }
+
+    def at(self, places: Sequence[int]) -> "ControlAnswers":
+        """Return the answers at these places, in their order."""
+        columns = {each.name: getattr(self, each.name) for each in fields(self)}
+        return ControlAnswers(
+            **{name: [own[place] for place in places] if own else own for name, own in columns.items()}
+        )
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ControlAnswers":

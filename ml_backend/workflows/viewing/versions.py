@@ -11,7 +11,7 @@ from ...measuring.shares import share_interval
 from ...snapshots.store import SnapshotFolder
 from ..services import Services
 
-__all__ = ["version_points"]
+__all__ = ["snapshot_labels", "version_points"]
 
 
 def version_points(services: Services, project: Project) -> list[dict[str, Any]]:
@@ -34,7 +34,7 @@ def version_points(services: Services, project: Project) -> list[dict[str, Any]]
                 "method": version.method.value,
                 "made_at": version.created_at,
                 "is_champion": version.is_champion,
-                "labels": _labels(folder / version.snapshot_id),
+                "labels": snapshot_labels(folder / version.snapshot_id),
                 "macro_f1": version.metrics.get("macro_f1", version.metrics.get("score")),
                 "accuracy": accuracy,
                 "low": low,
@@ -45,7 +45,7 @@ def version_points(services: Services, project: Project) -> list[dict[str, Any]]
     return points
 
 
-def _labels(folder: Path) -> int | None:
+def snapshot_labels(folder: Path) -> int | None:
     try:
         return _counted(folder)
     except SnapshotError:
