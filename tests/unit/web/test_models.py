@@ -1,6 +1,7 @@
 """The pages on versions: what they show of held-out rows, and what their buttons do."""
 
 import re
+from html import unescape
 from pathlib import Path
 from urllib.parse import quote
 
@@ -98,15 +99,14 @@ def test_a_version_shows_what_it_confuses_and_each_number_leads_to_its_tasks(
     assert "On 12 test rows" in shown
     assert "nothing is trained, chosen or promoted by single answers" in shown
     assert "Exactly right 67%" in shown
-    links = re.findall(r'href="(/projects/1/models/1/rows\?[^"]+)"', served)
-    print(links)
-    behind = next(each for each in links if f"said=Shipping&amp;answered={quote(HOSTILE[:4])}" in each)
-    rows = words(admin, behind.replace("&amp;", "&"))
+    links = map(unescape, re.findall(r'href="(/projects/1/models/1/rows\?[^"]+)"', served))
+    behind = next(each for each in links if f"said=Shipping&answered={quote(HOSTILE[:3])}" in each)
+    rows = words(admin, behind)
     assert "3 rows, page 1 of 1" in rows
     assert TEST[1] in rows
     assert "confidence 0.750" in rows
     task = next(number for number, each in services.studio.tasks.items() if each["data"]["text"] == TEST[1])
-    page = admin.get(behind.replace("&amp;", "&"), headers=HTML).get_data(as_text=True)
+    page = admin.get(behind, headers=HTML).get_data(as_text=True)
     assert f"http://studio.test:8080/projects/1/data?task={task}" in page
     assert "On 4 validation rows" in words(admin, "/projects/1/models/1?split=validation")
 
@@ -191,15 +191,15 @@ def test_a_version_is_promoted_by_the_gate_by_force_or_not_at_all(
     assert press(admin, f"/api{page}/force", page).status_code == 400
     assert press(admin, f"/api{page}/force", page, reason="  ").status_code == 400
     press(admin, f"/api{page}/force", page, reason="the expert wants it")
-    services.database.jobs.claim(1)
+    services.database.jobs.claim(2)
     assert run_job(services, 2) is JobState.SUCCEEDED
 
     assert services.studio.project(1).model_version == second.name
     (newest, *_) = services.database.promotions.history(1)
     assert (newest.actor, newest.reason, newest.is_forced) == ("admin", "the expert wants it", True)
     press(admin, "/api/projects/1/rollback", "/projects/1/rollback")
-    services.database.jobs.claim(1)
-    assert run_job(services, 4) is JobState.SUCCEEDED
+    services.database.jobs.claim(3)
+    assert run_job(services, 3) is JobState.SUCCEEDED
     assert services.studio.project(1).model_version == first.name
 
 
