@@ -91,6 +91,7 @@ def _lines(report: Mapping[str, Any], page: Path) -> "Iterator[str | Table]":
     if measured := report["baseline"]:
         yield f"a prompted model, as measured {measured['made_at']}:"
         yield from baseline_lines(measured)
+    yield from (each["sentence"] for each in report["votes"])
     yield f"report: {page}"
 
 

@@ -11,7 +11,14 @@ from ...errors import ModelNotFound
 from ...workflows.jobs.kinds.compare import CompareJob
 from ...workflows.viewing.held_out import SnapshotRows
 from ...workflows.viewing.models import find_version, version_name
-from ...workflows.viewing.pairs import MeasuredPair, differing_places, find_pair, labels_beside, paired_difference
+from ...workflows.viewing.pairs import (
+    MeasuredPair,
+    differing_places,
+    drafts_on,
+    find_pair,
+    labels_beside,
+    paired_difference,
+)
 from ..call import Call
 from .base import Endpoint
 from .models import HeldOutRow
@@ -77,7 +84,8 @@ class PairFigures(BaseModel):
     reason: str = Field(description="What the gate said, or would have said; empty: it was not asked.")
     labels: list[PairedLabel]
     slices: list[SliceBeside]
-    base: str = Field(description="The version whose responses stand beside both, empty where there is none.")
+    has_labels: bool = Field(description="False: answers are drafts, which people can vote on.")
+    base: str = Field(description="The cold start, where its drafts stand beside those of both; empty otherwise.")
     rows: list[HeldOutRow] = Field(description="Rows that the two answer differently.")
     count: int
     page: int
@@ -166,7 +174,10 @@ def _measured(call: Call, pair: MeasuredPair, asked: PairAsked) -> PairFigures:
     summaries = [each["summary"]["controls"][control] for each in (pair.left, pair.right)]
     start = (asked.page - 1) * ROWS_SHOWN
     rows = SnapshotRows(services, project, pair.snapshot_id, pair.split)
-    shown = rows.shown(control, answers, places[start : start + ROWS_SHOWN])
+    base, has_labels = version_name(project, 0), bool(summaries[0]["has_labels"])
+    third = None if has_labels or base in names else drafts_on(services, project, base, pair, control)
+    beside = [*answers, third] if third else answers
+    shown = rows.shown(control, beside, places[start : start + ROWS_SHOWN])
     return PairFigures(
         control=control,
         controls=controls,
@@ -182,7 +193,8 @@ def _measured(call: Call, pair: MeasuredPair, asked: PairAsked) -> PairFigures:
         reason=figures.get("reason", ""),
         labels=[PairedLabel(**each) for each in labels_beside(pair, control)],
         slices=[_slice(each, sign) for each in figures.get("slices", ()) if each["champion"]["control"] == control],
-        base="",
+        has_labels=has_labels,
+        base=base if third else "",
         rows=[HeldOutRow.model_validate(each) for each in shown],
         count=len(places),
         page=asked.page,

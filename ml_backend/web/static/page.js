@@ -117,6 +117,12 @@ document.addEventListener("submit", (event) => {
   }
 });
 
+// A key presses the button that names it, unless somebody types.
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.target.matches("input, textarea, select")) return;
+  document.querySelector(`button[data-key="${CSS.escape(event.key)}"]`)?.click();
+});
+
 // A page that the browser shows again from memory must be usable again.
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) for (const button of document.querySelectorAll("form[method=post] button")) button.disabled = false;

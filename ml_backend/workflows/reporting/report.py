@@ -21,6 +21,7 @@ from ..auditing.decisions import precision_table
 from ..exporting.snapshots import export_file, export_project
 from ..services import Services
 from ..sourcing.read import AskedFiles
+from ..voting import all_vote_results
 from ..watching.live import live_to_json
 from .effects import PrelabelExperiment
 from .forecast import CurveForecast, LabelPrice
@@ -172,6 +173,7 @@ class _Reporter:
             "strategies": self._strategies(frozen[0]) if frozen else [],
             "sources": self.sources,
             "unfit": unfit_to_json(services, project, self._learned_texts()) if project else None,
+            "votes": all_vote_results(services, project) if project else [],
             "baseline": services.database.baselines.newest(self.snapshot.manifest.project.key),
             "warnings": list(self.snapshot.manifest.warnings),
         }

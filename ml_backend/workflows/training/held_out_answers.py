@@ -25,7 +25,7 @@ from ...snapshots.store import SnapshotFolder
 from ...tasks import ServedControl
 from ..services import Services
 
-__all__ = ["ControlAnswers", "answers_from_bytes", "keep_answers", "keep_validation_answers"]
+__all__ = ["ControlAnswers", "answers_from_bytes", "answers_to_bytes", "keep_answers", "keep_validation_answers"]
 
 MOST_ROWS = 20_000
 """Rows per version and split whose answers are kept, about 0.3 MB."""
@@ -103,7 +103,7 @@ def keep_answers(
     predicted = predictor.predict([row.text for row in measured]) if measured else []
     summary: dict[str, Any] = {"left_out": len(rows) - len(kept), "controls": {}}
     figures: dict[str, Any] = {}
-    answers: dict[str, Any] = {}
+    answers: dict[str, ControlAnswers] = {}
     for served in plan.controls:
         pairs = [
             (row, found.get(served.name) if found else None)
@@ -116,7 +116,7 @@ def keep_answers(
         true, given = [row.targets[served.name] for row, _ in pairs], [answer for _, answer in pairs]
         seed = services.options.seed
         summary["controls"][served.name], figures[served.name] = _figures(served, true, given, own, seed=seed)
-        answers[served.name] = own.to_json()
+        answers[served.name] = own
     if answers:
         services.database.measurements.keep(
             key,
@@ -125,7 +125,7 @@ def keep_answers(
             split,
             summary=summary,
             figures=figures,
-            answers=zlib.compress(json.dumps(answers, separators=(",", ":")).encode(), 9),
+            answers=answers_to_bytes(answers),
         )
 
 
@@ -137,8 +137,14 @@ def keep_validation_answers(services: Services, snapshot: Snapshot, predictor: P
         keep_answers(services, snapshot, Split.VALIDATION, predictor, rows)
 
 
+def answers_to_bytes(answers: Mapping[str, ControlAnswers]) -> bytes:
+    """Return answers by control as they are stored: compressed JSON."""
+    values = {control: own.to_json() for control, own in answers.items()}
+    return zlib.compress(json.dumps(values, separators=(",", ":")).encode(), 9)
+
+
 def answers_from_bytes(content: bytes) -> Mapping[str, ControlAnswers]:
-    """Return the answers of a measurement by control."""
+    """Return what `answers_to_bytes` has made of answers by control."""
     values = json.loads(zlib.decompress(content))
     return {control: ControlAnswers.from_json(own) for control, own in values.items()}
 

@@ -1,7 +1,7 @@
 """Two versions side by side, on rows that both were measured on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any
 
@@ -11,7 +11,7 @@ from ..services import Services
 from ..training.held_out_answers import ControlAnswers
 from .held_out import answers_in
 
-__all__ = ["MeasuredPair", "differing_places", "find_pair", "labels_beside", "paired_difference"]
+__all__ = ["MeasuredPair", "differing_places", "drafts_on", "find_pair", "labels_beside", "paired_difference"]
 
 Z95 = 1.959964
 KINDS = ("left", "right", "both wrong", "all")
@@ -59,6 +59,25 @@ def find_pair(services: Services, project: Project, left: str, right: str) -> Me
         if found[0] is not None and found[1] is not None:
             return MeasuredPair(found[0], found[1])
     return None
+
+
+def drafts_on(
+    services: Services, project: Project, version: str, pair: MeasuredPair, control: str
+) -> ControlAnswers | None:
+    """Return what a third version wrote to the rows of a pair, None where it wrote nothing; None: to none of them."""
+    rows = services.database.measurements
+    found = rows.find(project.ref.key, version, pair.snapshot_id, pair.split)
+    if found is None or control not in found["summary"]["controls"]:
+        return None
+    both, own = pair.answers(control)[0], answers_in(found["answers"])[control]
+    places = {line: place for place, line in enumerate(own.lines)}
+    wanted = [places.get(line) for line in both.lines]
+    return replace(
+        both,
+        given=[None if place is None else own.given[place] for place in wanted],
+        confidence=[None if place is None else own.confidence[place] for place in wanted],
+        score=[0.0 if place is None else own.score[place] for place in wanted],
+    )
 
 
 def labels_beside(pair: MeasuredPair, control: str) -> list[dict[str, Any]]:

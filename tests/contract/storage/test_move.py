@@ -56,6 +56,7 @@ def fill(database: Database) -> None:
     event |= dict.fromkeys(("lead_time_s", "parent_prediction", "model_version"))
     events = [event | {"id": 3 * number, "annotation_id": number} for number in range(1, EVENTS + 1)]
     events[0] |= {"lead_time_s": 0.1 + 0.2, "parent_prediction": 2**31 - 1, "model_version": "a-7-v1"}
+    drafts = {"project_key": "a-7", "first": "a", "second": "b", "control": "é", "snapshot_id": "s", "person": "é"}
     rows: dict[str, list[dict[str, Any]]] = {
         "projects": [
             {"id": 7, "slug": "a", "title": "Ünï ✓ 🎫", "label_config": "<View/>", "label_config_fingerprint": "f"}
@@ -120,6 +121,23 @@ def fill(database: Database) -> None:
         "baselines": [
             {"id": 2, "project_key": "a-7", "snapshot_id": "s", "figures": {"rows": 7}, "created_at": MOMENT}
         ],
+        "measurements": [
+            {
+                "id": 2,
+                "project_key": "a-7",
+                "version": "a-7-v1",
+                "snapshot_id": "s",
+                "split": "test",
+                "answers": b"\x00",
+            }
+            | {"summary": {"é": 1}, "figures": {"rows": 7}, "created_at": MOMENT}
+        ],
+        "comparisons": [
+            {"id": 2, "project_key": "a-7", "champion": "a", "challenger": "b", "snapshot_id": "s"}
+            | {"figures": {"rows": 7}, "created_at": MOMENT}
+        ],
+        "votes": [drafts | {"id": 3, "line": 4, "choice": "first", "voted_at": MOMENT}],
+        "vote_ends": [drafts | {"id": 3, "ended_at": MOMENT}],
         "steps": [{"name": "a", "done_at": MOMENT}],
         "model_versions": [
             {"project_key": "a-7", "number": 1, "method": "lora", "snapshot_id": "s", "path": "artifacts/r/b"}
