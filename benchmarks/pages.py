@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 from benchmarks.support.busy_home import Amounts, BusyHome
+from benchmarks.support.busy_models import add_measurements
 from benchmarks.support.figures import percentile
 from ml_backend.bootstrap import build_services
 from ml_backend.options import Options
@@ -25,6 +26,14 @@ PAGES = (
     "/",
     "/projects/1",
     "/projects/2",
+    "/projects/1/models",
+    "/projects/1/models?on=test&order=score",
+    "/projects/1/models/200",
+    "/projects/1/models/200/rows?right=false",
+    "/projects/1/models/side-by-side?left=197&right=200",
+    "/projects/2/models/3",
+    "/projects/3/models/side-by-side?left=2&right=3",
+    "/projects/3/models/votes?left=2&right=3",
     "/jobs",
     "/jobs?kind=train&state=failed",
     "/jobs?order=finished_at&page=8",
@@ -52,6 +61,7 @@ def main() -> None:
         amounts = Amounts()
         admin = BusyHome(home, amounts).fill()
         with closing(build_services(Options(home=home))) as services:
+            add_measurements(services, [services.database.projects.get(number) for number in (1, 2, 3)])
             client = create_app(services).test_client()
             path = Accounts(services).link(admin).partition("/link/")[2]
             token = client.get(f"/link/{path}", headers=HTML).text.partition('name="csrf_token"')[2].split('"')[3]

@@ -60,10 +60,11 @@ class BusyHome:
 
     def fill(self) -> User:
         """Fill it, and return an admin, who has not signed in yet."""
-        config = template_path("classification").read_text(encoding="utf-8")
+        kinds = {2: "entities", 3: "generation"}
         projects = []
         for number in range(1, self._amounts.projects + 1):
             title = TITLES[(number - 1) % len(TITLES)] + (f" {number}" if number > len(TITLES) else "")
+            config = template_path(kinds.get(number, "classification")).read_text(encoding="utf-8")
             made = {"title": title, "label_config": config, "fingerprint": "0123456789ab"}
             new = self._database.projects.add(number, slug=slug_of(title), split=SplitFractions(), **made)
             projects.append(new)

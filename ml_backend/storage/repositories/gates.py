@@ -61,9 +61,15 @@ class GateRepository(Repository):
         """Gates held of a project."""
         return self._value(select(func.count()).where(gates.c.project_key == project_key)) or 0
 
-    def history(self, project_key: str) -> list[tuple[datetime, GateDecision]]:
-        """The project's decisions with their times, oldest first."""
+    def history(self, project_key: str, challenger: str = "") -> list[tuple[datetime, GateDecision]]:
+        """The project's decisions with their times, oldest first.
+
+        Args:
+            challenger: the version that they are about; empty: any.
+        """
         statement = select(gates).where(gates.c.project_key == project_key).order_by(gates.c.id)
+        if challenger:
+            statement = statement.where(gates.c.decision["challenger"].as_string() == challenger)
         return [(row["created_at"], _decision(row["decision"])) for row in self._rows(statement)]
 
     def verdicts(self, project_key: str) -> Sequence[RowMapping]:

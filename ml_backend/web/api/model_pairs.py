@@ -141,7 +141,7 @@ class MeasurePair(Endpoint):
     method = "POST"
     role = Role.ANALYST
     subject = "project {project_id}, versions {left} and {right}"
-    words = "Measure both on the newest test rows"
+    words = "Measure both anew"
 
     def answer(self, call: Call, asked: TwoVersions) -> StartedJob:
         project = call.services.database.projects.get(call.ids["project_id"])

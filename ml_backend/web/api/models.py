@@ -74,7 +74,7 @@ class ModelFilter(BaseModel, extra="forbid"):
     order: Literal["number", "method", "labels", "score", "accuracy", "seconds", "size_bytes"] = "number"
     down: bool = True
     page: int = Field(1, ge=1, le=100_000)
-    size: int = Field(50, ge=1, le=500)
+    size: int = Field(25, ge=1, le=500)
 
 
 class ModelList(BaseModel):
@@ -85,6 +85,7 @@ class ModelList(BaseModel):
     page: int
     pages: int
     methods: list[str]
+    metric: str = Field(description="That the scores are in; score, where versions have different ones.")
     serving: str
 
 
@@ -172,6 +173,7 @@ class HeldOutRows(BaseModel):
     """Some rows, and how many there are."""
 
     rows: list[HeldOutRow]
+    has_labels: bool = Field(description="False: answers are drafts, whose scores are ROUGE-L.")
     count: int
     page: int
     pages: int
@@ -197,12 +199,14 @@ class SomeModels(Endpoint):
         # Those without the figure come last in either order.
         found.sort(key=lambda each: _figure(each, asked) is None)
         start = (asked.page - 1) * asked.size
+        metrics = {figures.metric for each in every if (figures := each.on(asked.on)) and figures.is_kept}
         return ModelList(
             models=found[start : start + asked.size],
             count=len(found),
             page=asked.page,
             pages=max(-(-len(found) // asked.size), 1),
             methods=sorted({each.method for each in every}),
+            metric=metrics.pop() if len(metrics) == 1 else "score",
             serving=call.services.versions.serving(project),
         )
 
@@ -217,7 +221,7 @@ class OneModel(Endpoint):
         services = call.services
         project = services.database.projects.get(call.ids["project_id"])
         version = find_version(services, project, call.ids["number"])
-        row = next(each for each in model_rows(services, project) if each["number"] == version.number)
+        (row,) = model_rows(services, project, version.number)
         found = measurement(services, project, version.name, Split(asked.split) if asked.split else None)
         splits = [each for each in (Split.TEST, Split.VALIDATION) if row[each] and row[each]["is_kept"]]
         return ModelView(
@@ -256,6 +260,7 @@ class ModelTasks(Endpoint):
         shown = rows.shown(control, [answers[control]], places[start : start + ROWS_SHOWN])
         return HeldOutRows(
             rows=[HeldOutRow.model_validate(each) for each in shown],
+            has_labels=found["summary"]["controls"][control]["has_labels"],
             count=len(places),
             page=asked.page,
             pages=max(-(-len(places) // ROWS_SHOWN), 1),

@@ -15,7 +15,7 @@ class ModelPage(Page):
     """A version: figures per label, what it confuses, how far to trust its confidences, and how it was made."""
 
     name = "model"
-    below = "overview"
+    below = "models"
     path = OneModel.path
 
     def content(self, call: Call) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ class ModelPairPage(Page):
     """Two versions: figures with intervals, labels, slices, and rows that they answer differently."""
 
     name = "model_pair"
-    below = "overview"
+    below = "models"
     path = OnePair.path
 
     def content(self, call: Call) -> Mapping[str, Any]:

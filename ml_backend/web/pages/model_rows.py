@@ -14,7 +14,7 @@ class ModelRowsPage(Page):
     """Held-out rows by what people say and what the version answered, each with a link to its task."""
 
     name = "model_rows"
-    below = "overview"
+    below = "models"
     path = ModelTasks.path
 
     def content(self, call: Call) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ class PromotionPage(Page):
     """What annotators would see afterwards, and the choice between the gate and a reason."""
 
     name = "promotion"
-    below = "overview"
+    below = "models"
     role = Role.ADMIN
     path = PromotionEffects.path
 

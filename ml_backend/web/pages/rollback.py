@@ -16,7 +16,7 @@ class RollbackPage(Page):
     """What annotators would see afterwards, and the button that goes back."""
 
     name = "rollback"
-    below = "overview"
+    below = "models"
     role = Role.ADMIN
     path = RollbackEffects.path
 

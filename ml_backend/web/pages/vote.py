@@ -15,7 +15,7 @@ class VotePage(Page):
     """Two drafts without names, and then what people said of them."""
 
     name = "vote"
-    below = "overview"
+    below = "models"
     role = Role.ANALYST
     path = VoteSheet.path
 

@@ -23,7 +23,7 @@ from ..training.held_out_answers import ControlAnswers, answers_from_bytes
 __all__ = ["SnapshotRows", "answers_in", "confusions", "known_control", "measurement", "places_behind"]
 
 MOST_CLASSES = 15
-MOST_CONFUSIONS = 30
+MOST_CONFUSIONS = 15
 MOST_CHARACTERS = 600
 
 answers_in = lru_cache(maxsize=16)(answers_from_bytes)

@@ -41,8 +41,11 @@ def find_version(services: Services, project: Project, number: int) -> ModelVers
     return version
 
 
-def model_rows(services: Services, project: Project) -> list[dict[str, Any]]:
+def model_rows(services: Services, project: Project, number: int | None = None) -> list[dict[str, Any]]:
     """Return the project's versions, newest first.
+
+    Args:
+        number: of the only version to return; None: all.
 
     Returns:
         Objects with `number`, `version`, `method`, `learned_from`, `made_at`, `is_champion`, `labels` (reviewed rows of
@@ -57,6 +60,8 @@ def model_rows(services: Services, project: Project) -> list[dict[str, Any]]:
     states = _states(services, project)
     rows = []
     for version in database.versions.all(key):
+        if number not in {None, version.number}:
+            continue
         state, why = states.get(version.name, ("", ""))
         rows.append(
             {
@@ -98,8 +103,7 @@ def model_facts(services: Services, project: Project, version: ModelVersion) -> 
         snapshot = stored_snapshot(services, project, version.snapshot_id).manifest
     except SnapshotError:
         snapshot = None
-    decisions = database.gates.history(key)
-    own = [decision for _, decision in decisions if decision.challenger == version.name]
+    last = database.gates.last(key)
     return {
         "base_model": manifest.base_model if manifest else "",
         "settings": {part.control: dict(part.settings) for part in manifest.parts} if manifest else {},
@@ -109,9 +113,10 @@ def model_facts(services: Services, project: Project, version: ModelVersion) -> 
         "counts": dict(snapshot.counts) if snapshot else {},
         "weak_rows": int(sum(value for name, value in version.metrics.items() if name.endswith("weak_rows"))),
         "gates": [
-            {"reason": each.reason, "promote": each.promote, "warnings": list(each.warnings)} for each in reversed(own)
+            {"at": at, "reason": each.reason, "promote": each.promote, "warnings": list(each.warnings)}
+            for at, each in reversed(database.gates.history(key, version.name))
         ],
-        "spending": decisions[-1][1].spending if decisions else None,
+        "spending": last.spending if last else None,
         "certificates": [
             each.promise for each in database.certificates.all(project.id) if each.version == version.name
         ],
