@@ -72,7 +72,7 @@ def compare(
 ) -> None:
     """Compare two versions on the project's newest test rows.
 
-    Changes nothing.
+    Promotes nothing. What both answered is kept for the admin's page, which shows them side by side.
     """
     from ..workflows.promoting.gate import compare_versions
 

@@ -21,7 +21,7 @@ from .viewing.pairs import MeasuredPair, differing_places, find_pair
 __all__ = ["Ballots", "Choice", "all_vote_results", "vote_results"]
 
 Choice = Literal["left", "right", "equal", "bad"]
-"""What a person says of the drafts as they are shown: which is better, or that both are alike, or both bad."""
+"""A vote on drafts as they are shown: which is better, or that both are alike, or both bad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Ballots:
 
     @property
     def key(self) -> Mapping[str, str]:
-        """What the votes are stored under."""
+        """The key under which the votes are stored."""
         first, second = self.names
         about = {"project_key": self.project.ref.key, "first": first, "second": second}
         return {**about, "control": self.control, "snapshot_id": self.pair.snapshot_id}

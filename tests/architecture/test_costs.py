@@ -17,7 +17,7 @@ COSTS = {
     "a setting": (3, "hook_timeout_s"),
     "a command": (2, "move_state"),
     "a page": (2, "AuditPage|audit_log[.]html"),
-    "a job kind": (2, "PromoteJob|PROMOTE"),
+    "a job kind": (2, "CompareJob|COMPARE"),
     "a selection strategy": (1, "EntropyStrategy|entropy_"),
     "a label source": (1, "Patterns|_PatternVoter|patterns"),
     "a runtime": (1, "OpenVino[A-Za-z0-9]*|openvino|openvino-int8"),

@@ -10,7 +10,7 @@ from .base import Repository, String, UtcDateTime, metadata
 __all__ = ["VoteRepository"]
 
 PAIR = ("project_key", "first", "second", "control", "snapshot_id")
-"""What a round of votes is about; the version with the lower number is the first."""
+"""The subject of a round of votes; the version with the lower number is the first."""
 
 
 def _pair() -> list[Column[Any]]:

@@ -64,7 +64,7 @@ class SliceBeside(BaseModel):
 
 
 class PairFigures(BaseModel):
-    """What was measured of both on the same rows."""
+    """Figures of both on the same rows, and how they differ."""
 
     control: str
     controls: list[str]

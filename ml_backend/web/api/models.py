@@ -28,7 +28,7 @@ ROWS_SHOWN = 20
 
 
 class ModelFigures(BaseModel):
-    """What was measured on held-out rows; of several controls the means, which have no interval."""
+    """Figures measured on held-out rows; of several controls the means, which have no interval."""
 
     metric: str
     score: float
@@ -105,7 +105,7 @@ class LabelFigures(BaseModel):
 
 
 class HeldOutFigures(BaseModel):
-    """What one control's answers were like on held-out rows."""
+    """Figures of one control's answers to held-out rows."""
 
     control: str
     controls: list[str]
@@ -124,6 +124,7 @@ class HeldOutFigures(BaseModel):
     accuracy_interval: tuple[float, float] | None = None
     has_labels: bool
     unanswered: int
+    shortened: int = Field(description="Responses of which the end was not kept.")
     labels: list[LabelFigures]
     calibration: Mapping[str, Any] | None = Field(description="Expected error of confidences, and the bins behind it.")
     part_calibration: Mapping[str, Any] | None
@@ -295,6 +296,7 @@ def _held_out(found: Mapping[str, Any], control: str, splits: Sequence[Split]) -
         kind=figures["kind"],
         left_out=found["summary"]["left_out"],
         unanswered=evaluation["unanswered"],
+        shortened=figures.get("shortened", 0),
         labels=[
             LabelFigures(**{**each, **mistakes.get(each["label"], {})}) for each in evaluation.get("per_class", ())
         ],

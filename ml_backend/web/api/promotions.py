@@ -34,7 +34,7 @@ class StoredPrelabels(BaseModel):
 
 
 class Effects(BaseModel):
-    """What would change."""
+    """The changes that a promotion would make."""
 
     serving: str = Field(description="What serves now.")
     version: str = Field(description="What would serve.")

@@ -31,14 +31,14 @@ class SheetAsked(VotesAsked, extra="forbid"):
 
 
 class Ballot(VotesAsked, extra="forbid"):
-    """What a person says of two drafts."""
+    """A vote of a person on two drafts."""
 
     at: int = Field(ge=1, le=100_000, description="Number of the prompt, as the person sees them.")
     choice: Choice
 
 
 class VoteTally(BaseModel):
-    """What people have said, prompt by prompt."""
+    """The votes of all people, counted by prompt."""
 
     first: str
     second: str

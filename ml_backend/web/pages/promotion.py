@@ -13,7 +13,7 @@ __all__: list[str] = []
 
 
 class PromotionPage(Page):
-    """What annotators would see afterwards, and the choice between the gate and a reason."""
+    """The change that annotators would see, and the choice between the gate and a reason."""
 
     name = "promotion"
     below = "models"

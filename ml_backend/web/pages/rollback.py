@@ -13,7 +13,7 @@ __all__: list[str] = []
 
 
 class RollbackPage(Page):
-    """What annotators would see afterwards, and the button that goes back."""
+    """The change that annotators would see, and the button that goes back."""
 
     name = "rollback"
     below = "models"

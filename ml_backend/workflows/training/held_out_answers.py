@@ -30,7 +30,7 @@ __all__ = ["ControlAnswers", "answers_from_bytes", "answers_to_bytes", "keep_ans
 MOST_ROWS = 20_000
 """Rows per version and split whose answers are kept, about 0.3 MB."""
 MOST_CHARACTERS = 4_000
-"""Of a response; the rest of a longer one is not kept."""
+"""The length at which a response is cut before it is kept; how many were cut is kept as well."""
 RESAMPLES = 1_000
 
 

@@ -1,4 +1,4 @@
-"""What a version answered to held-out rows: figures, confusions, and the tasks behind each of them.
+"""Show what a version answered to held-out rows: figures, confusions, and the tasks behind each of them.
 
 This is for people to read. Nothing is trained, chosen or promoted by single answers.
 """

@@ -1,4 +1,4 @@
-"""What a promotion would change in Label Studio."""
+"""Say what a promotion would change in Label Studio."""
 
 from typing import Any
 
