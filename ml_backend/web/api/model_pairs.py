@@ -19,6 +19,7 @@ from ...workflows.viewing.pairs import (
     labels_beside,
     paired_difference,
 )
+from ...workflows.voting import Ballots, vote_results
 from ..call import Call
 from .base import Endpoint
 from .models import HeldOutRow
@@ -85,6 +86,7 @@ class PairFigures(BaseModel):
     labels: list[PairedLabel]
     slices: list[SliceBeside]
     has_labels: bool = Field(description="False: answers are drafts, which people can vote on.")
+    votes: str = Field(description="The result of blind votes on drafts, for those who vote on them no more.")
     base: str = Field(description="The cold start, where its drafts stand beside those of both; empty otherwise.")
     rows: list[HeldOutRow] = Field(description="Rows that the two answer differently.")
     count: int
@@ -165,7 +167,7 @@ def _measured(call: Call, pair: MeasuredPair, asked: PairAsked) -> PairFigures:
         raise ModelNotFound(f"the two have no answers to {asked.control!r} in common; wanted one of {controls}")
     control = asked.control or controls[0]
     answers = pair.answers(control)
-    places = differing_places(answers, asked.show)
+    places, differ = differing_places(answers, asked.show), paired_difference(answers)
     names = (pair.left["version"], pair.right["version"])
     compared = services.database.measurements.comparison(project.ref.key, *names, pair.snapshot_id)
     figures = compared["figures"] if compared else {}
@@ -186,7 +188,7 @@ def _measured(call: Call, pair: MeasuredPair, asked: PairAsked) -> PairFigures:
         metric=summaries[0]["metric"],
         left=summaries[0],
         right=summaries[1],
-        paired=paired_difference(answers),
+        paired=differ,
         difference=sign * figures["difference"] if compared else None,
         low=interval[0],
         high=interval[1],
@@ -194,12 +196,21 @@ def _measured(call: Call, pair: MeasuredPair, asked: PairAsked) -> PairFigures:
         labels=[PairedLabel(**each) for each in labels_beside(pair, control)],
         slices=[_slice(each, sign) for each in figures.get("slices", ()) if each["champion"]["control"] == control],
         has_labels=has_labels,
+        votes="" if has_labels or not differ["differ"] else _votes(call, asked, control),
         base=base if third else "",
         rows=[HeldOutRow.model_validate(each) for each in shown],
         count=len(places),
         page=asked.page,
         pages=max(-(-len(places) // ROWS_SHOWN), 1),
     )
+
+
+def _votes(call: Call, asked: PairAsked, control: str) -> str:
+    project = call.services.database.projects.get(call.ids["project_id"])
+    ballots = Ballots.of(call.services, project, (asked.left, asked.right), control, call.visitor.name)
+    if call.visitor.role.includes(Role.ANALYST) and not ballots.has_ended():
+        return ""
+    return str(vote_results(call.services, ballots.key)["sentence"])
 
 
 def _slice(compared: dict[str, Any], sign: int) -> SliceBeside:

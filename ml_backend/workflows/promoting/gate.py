@@ -1,7 +1,7 @@
 """Champion and challenger on the same test rows, as they are now."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from ..exporting.snapshots import newest_snapshot
 from ..services import Services
 from ..slices import slices_of
 from ..training.evaluate import answers_of, evaluations
-from ..training.held_out_answers import keep_answers, keep_validation_answers
+from ..training.held_out_answers import keep_answers
 from ..training.side_by_side import Remembering, SideBySide, side_by_side
 from .first_versions import on_sources
 
@@ -76,10 +76,16 @@ def hold_gate(
         report: called while responses are written, which takes long.
     """
     test = _test_rows(snapshot)
-    candidate = _watched(services.load_predictor(challenger.path), test, report)
-    keep_validation_answers(services, snapshot, candidate)
-    if not test.rows and snapshot.manifest.split.test == 0:
+    has_gate = bool(test.rows or snapshot.manifest.split.test)
+    is_read = bool(snapshot.manifest.counts.get(Split.VALIDATION, 0)) and not test.plan.has_texts
+    if not has_gate and not is_read:
         return None
+    loaded = services.load_predictor(challenger.path)
+    if is_read:  # what would have to be written takes too long to be written for people alone
+        keep_answers(services, snapshot, Split.VALIDATION, loaded, list(_rows_of(snapshot, Split.VALIDATION)))
+    if not has_gate:
+        return None
+    candidate = _watched(loaded, test, report)
     champion = services.versions.champion(test.key)
     serving = (
         services.load_predictor(services.versions.at_hand(champion).path)
@@ -180,10 +186,14 @@ def _keep_first_drafts(services: Services, test: _TestRows, base: Predictor, mos
         keep_answers(services, snapshot, Split.TEST, base, test.split_rows, most=most)
 
 
+def _rows_of(snapshot: Snapshot, split: Split) -> Iterator[Row]:
+    return SnapshotFolder(snapshot.path).rows(split)
+
+
 def _test_rows(snapshot: Snapshot) -> _TestRows:
     manifest = snapshot.manifest
     plan = plan_of(manifest)
-    rows = list(SnapshotFolder(snapshot.path).rows(Split.TEST))
+    rows = list(_rows_of(snapshot, Split.TEST))
     return _TestRows(manifest.project.key, snapshot, rows, with_references(rows, plan), plan)
 
 

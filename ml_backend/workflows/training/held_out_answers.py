@@ -21,11 +21,10 @@ from ...domain.snapshot import Snapshot, Split, normal_form
 from ...domain.span_changes import span_changes
 from ...labelstudio.plans import plan_of
 from ...snapshots.references import with_references
-from ...snapshots.store import SnapshotFolder
 from ...tasks import ServedControl
 from ..services import Services
 
-__all__ = ["ControlAnswers", "answers_from_bytes", "answers_to_bytes", "keep_answers", "keep_validation_answers"]
+__all__ = ["ControlAnswers", "answers_from_bytes", "answers_to_bytes", "keep_answers"]
 
 MOST_ROWS = 20_000
 """Rows per version and split whose answers are kept, about 0.3 MB."""
@@ -127,14 +126,6 @@ def keep_answers(
             figures=figures,
             answers=answers_to_bytes(answers),
         )
-
-
-def keep_validation_answers(services: Services, snapshot: Snapshot, predictor: Predictor) -> None:
-    """Keep a version's answers to the validation rows, unless it would have to write them, which takes too long."""
-    plan = plan_of(snapshot.manifest)
-    if snapshot.manifest.counts.get(Split.VALIDATION, 0) and not plan.has_texts:
-        rows = list(SnapshotFolder(snapshot.path).rows(Split.VALIDATION))
-        keep_answers(services, snapshot, Split.VALIDATION, predictor, rows)
 
 
 def answers_to_bytes(answers: Mapping[str, ControlAnswers]) -> bytes:

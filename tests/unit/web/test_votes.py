@@ -126,6 +126,8 @@ def test_the_result_waits_until_the_person_ends_and_then_no_vote_counts(
     assert "wins 100% (95% interval 57% to 100%)" in shown(admin)
     assert press(admin, VOTES, PAGE, **PAIR, at=1, choice="equal").status_code == 400
     assert "wins" not in shown(analyst)
+    for client, may_see in ((admin, True), (analyst, False), (signed_in(app, services, Role.VIEWER), True)):
+        assert ("better on 5 of 6" in shown(client, "/projects/1/models/side-by-side?left=1&right=2")) is may_see
     assert admin.get(f"{VOTES}/result?left=2&right=1").get_json()["second_wins"] == 5
 
 
