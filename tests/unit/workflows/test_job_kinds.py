@@ -12,6 +12,7 @@ from ml_backend.errors import JobError, ProjectNotFound
 from ml_backend.workflows.jobs.kinds.accept import AcceptJob
 from ml_backend.workflows.jobs.kinds.audit import AuditJob
 from ml_backend.workflows.jobs.kinds.base import JobKind
+from ml_backend.workflows.jobs.kinds.compare import CompareJob
 from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
 from ml_backend.workflows.jobs.kinds.promote import PromoteJob
 from ml_backend.workflows.jobs.kinds.select import SelectJob
@@ -33,6 +34,7 @@ ONE_OF_EACH = [
     TRAINING,
     PrelabelJob(trigger="import"),
     PromoteJob(version=None, reason="worse", is_forced=True),
+    CompareJob(champion="a-7-v1", challenger="a-7-v2", actor="anna"),
     AuditJob(trigger="command", is_deep=True),
     SelectJob(trigger="command", strategy="margin", count=5),
     AcceptJob(trigger="push"),
@@ -64,7 +66,9 @@ def test_a_kind_that_this_version_does_not_know_is_an_error_that_names_those_it_
 ) -> None:
     job = replace(ONE_OF_EACH[1].request(services, project.id)[0], kind="dream")
 
-    with pytest.raises(JobError, match="this version knows accept, audit, prelabel, promote, select, train, undo"):
+    with pytest.raises(
+        JobError, match="this version knows accept, audit, compare, prelabel, promote, select, train, undo"
+    ):
         JobKind.of(job)
 
 
