@@ -27,6 +27,7 @@ from .repositories.gates import GateRepository
 from .repositories.hints import HintRepository
 from .repositories.jobs import JobRepository
 from .repositories.measurements import MeasurementRepository
+from .repositories.project_settings import ProjectSettingRepository
 from .repositories.projects import ProjectRepository
 from .repositories.selections import SelectionRepository
 from .repositories.snapshots import SnapshotRepository

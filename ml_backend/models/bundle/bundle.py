@@ -28,7 +28,7 @@ from .head import Head
 from .known_texts import KnownTexts
 from .manifest import SCHEMA_VERSION, BundleManifest, PartFacts
 
-__all__ = ["Bundle", "TrainedPart", "read_bundle", "read_manifest", "write_bundle"]
+__all__ = ["MANIFEST_NAME", "Bundle", "TrainedPart", "read_bundle", "read_manifest", "write_bundle"]
 
 MANIFEST_NAME = "bundle.json"
 PARTS_FOLDER = "controls"

@@ -22,7 +22,7 @@ from ..call import Call
 from .base import Endpoint, NoFields
 from .jobs import JobView
 
-__all__ = ["PROJECT", "CheckConnection", "OneProject", "SomeProjects", "StartedJob"]
+__all__ = ["PROJECT", "CheckConnection", "OneProject", "SomeProjects", "StartedJob", "StudioProject"]
 
 PROJECT = f"<int(min=1, max={Project.GREATEST_ID}):project_id>"
 CONNECT_FIX = "labelloop connect"

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0025"
-down_revision = "0022"
+down_revision = "0024"
 
 STUDIO_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
