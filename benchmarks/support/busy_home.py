@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from benchmarks.support.busy_loop import add_loop
 from ml_backend.domain.access import AuditEntry, Role, User
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import PrelabelOutcome, SelectedBy
@@ -30,7 +31,9 @@ __all__ = ["Amounts", "BusyHome"]
 
 TITLES = ("Support tickets", "Invoices", "Bank messages", "Product reviews", "Bug reports")
 LABELS = ("Billing", "Shipping", "Returns")
+PEOPLE = ("ada@example.org", "ben", "expert")
 KINDS = ("train", "audit", "prelabel", "select", "promote")
+FITS_AT_ONCE = 10_000
 TRIGGERS = ("policy", "label-studio", "page", "training")
 OUTCOMES = [PrelabelOutcome.ACCEPTED] * 6 + [PrelabelOutcome.CHANGED] * 2 + [PrelabelOutcome.NONE] * 2
 BEGINNING = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
@@ -73,6 +76,7 @@ class BusyHome:
         self._add_events(projects)
         self._add_lists(first)
         self._add_jobs(projects)
+        add_loop(self._database, self._home, first, self._draw)
         for number in range(self._amounts.actions):
             self._now += timedelta(minutes=7)
             subject = f"project {number % self._amounts.projects + 1}"
@@ -159,15 +163,31 @@ class BusyHome:
     def _add_events(self, projects: list[Project]) -> None:
         database, first = self._database, projects[0]
         events = []
+        serving = next(each.name for each in database.versions.all(first.ref.key) if each.is_champion)
         for number in range(1, self._amounts.events + 1):
             project = first if number % 2 else projects[number % len(projects)]
-            said = {"prelabel": self._draw.choice(OUTCOMES), "changed_at": f"2026-04-01T{number:010}"}
-            events.append(AnnotationEvent(project.id, EventAction.CREATED, number, number, "expert", **said))
+            at = BEGINNING + timedelta(minutes=20 * number)
+            events.append(
+                AnnotationEvent(
+                    project.id,
+                    EventAction.CREATED,
+                    number,
+                    number,
+                    self._draw.choice(PEOPLE),
+                    lead_time_s=self._draw.lognormvariate(2.3, 0.5),
+                    prelabel=self._draw.choice(OUTCOMES),
+                    model_version=serving,
+                    changed_at=at.isoformat(),
+                )
+            )
         database.events.add(events)
         newest = database.snapshots.last(first.id)
         assert newest is not None
         database.snapshots.add(first.id, newest.id, database.events.last_id(first.id) - 60)
-        database.fits.put(first.id, "v", {task: self._draw.random() for task in range(1, self._amounts.tasks + 1)})
+        for start in range(1, self._amounts.tasks + 1, FITS_AT_ONCE):
+            self._now += timedelta(days=3)
+            tasks = range(start, min(start + FITS_AT_ONCE, self._amounts.tasks + 1))
+            database.fits.put(first.id, "v", {task: self._draw.random() for task in tasks})
 
     def _add_lists(self, project: Project) -> None:
         tasks = [

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..domain.model import LIFETIME_ERROR
-from ..errors import CertificateError, ConfigurationError
+from ..domain.acceptance import KeptCertificate
+from ..errors import ConfigurationError
 from .app import app
 from .options import AsJson, OptionalProject
 from .output import emit, note, table
@@ -24,8 +24,6 @@ __all__: list[str] = []
 
 _commands = typer.Typer(help="Accept answers that are certified to be right, and take them back.", no_args_is_help=True)
 app.add_typer(_commands, name="auto-accept")
-
-GREATEST_LIMIT, GREATEST_AUDIT_SHARE = 0.2, 0.5
 
 
 @_commands.command()
@@ -45,11 +43,20 @@ def plan(project: OptionalProject = None, as_json: AsJson = False) -> None:
 def on(
     project: OptionalProject = None,
     limit: Annotated[
-        float, typer.Option(min=0.001, max=GREATEST_LIMIT, help="The share of accepted answers that may be wrong.")
+        float,
+        typer.Option(
+            min=KeptCertificate.LEAST_LIMIT,
+            max=KeptCertificate.GREATEST_LIMIT,
+            help="The share of accepted answers that may be wrong.",
+        ),
     ] = 0.02,
     audit_share: Annotated[
         float,
-        typer.Option(min=0.01, max=GREATEST_AUDIT_SHARE, help="Share that people answer instead, without a hint."),
+        typer.Option(
+            min=KeptCertificate.LEAST_AUDIT_SHARE,
+            max=KeptCertificate.GREATEST_AUDIT_SHARE,
+            help="Share that people answer instead, without a hint.",
+        ),
     ] = 0.05,
     as_json: AsJson = False,
 ) -> None:
@@ -59,22 +66,18 @@ def on(
     """
     services, connected = _opened(project)
     from ..workflows.accepting.certify import Certifier
+    from ..workflows.accepting.spending import check_certified, spent_sentence
     from ..workflows.jobs.kinds.accept import AcceptJob
     from .foreground import claimed, run_in_foreground
 
     certificate = Certifier(services, connected).certify(limit, audit_share)
-    spent = _spending(services, connected)
-    if not certificate.is_certified:
-        raise CertificateError(
-            f"{certificate.version} was not certified: of {certificate.rows} answers to blind rows, "
-            f"{certificate.loss:.1%} are wrong, and the surest of them do not show that {limit:.1%} holds; {spent}"
-        )
+    check_certified(services, connected, certificate)
     note(certificate.promise)
     job = run_in_foreground(services, claimed(services, connected.id, AcceptJob(trigger="command")))
     result = {"certificate": asdict(certificate), "job_id": job.id, **job.result}
     lines = [
         certificate.promise,
-        spent,
+        spent_sentence(services, connected),
         f"{job.result['accepted']} answers accepted, {job.result['audits']} left to people without a hint",
     ]
     if job.result["unfit"]:
@@ -86,10 +89,9 @@ def on(
 def off(project: OptionalProject = None, as_json: AsJson = False) -> None:
     """Accept nothing any more; what was accepted stays."""
     services, connected = _opened(project)
-    from ..workflows.accepting.in_force import certificate_in_force
+    from ..workflows.accepting.in_force import stop_accepting
 
-    certificate = certificate_in_force(services, connected)
-    has_ended = certificate is not None and services.database.certificates.end(certificate, "it was switched off")
+    has_ended = stop_accepting(services, connected)
     line = "nothing is accepted any more" if has_ended else "no certificate was in force; nothing was changed"
     emit({"was_on": has_ended}, as_json=as_json, lines=[line])
 
@@ -119,14 +121,6 @@ def _opened(project: int | None) -> "tuple[Services, Project]":
         raise ConfigurationError("name the project: --project ID")
     services = open_services(project=project)
     return services, services.database.projects.get(project)
-
-
-def _spending(services: "Services", project: "Project") -> str:
-    from ..measuring.error_budget import error_share
-
-    failures = services.database.certificates.failures(project.id)
-    spent = sum(map(error_share, range(failures)))
-    return f"spent {spent:.4f} of the {LIFETIME_ERROR} that all certificates of the project may err with"
 
 
 def _plan_lines(forecast: "AcceptancePlan") -> "Iterator[str | Table]":

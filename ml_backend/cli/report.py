@@ -44,6 +44,7 @@ def report(
     check_source(project, studio_export, config)
     if target is not None and not 0 < target <= 1:
         raise ConfigurationError(f"--target {target:g} found; wanted an F1 above 0 and at most 1, such as .9")
+    from ..workflows.reporting.files import ReportFiles
     from ..workflows.reporting.report import report_on_export, report_on_project, write_report
 
     services = open_services(project=project)
@@ -55,7 +56,7 @@ def report(
         file = studio_export or Path()
         result = report_on_export(services, file, config_text(config), target=target, sources=sources, report=_show)
         name = f"{result['title']}-0"
-    files = write_report(result, out.resolve() if out else services.options.home / "reports" / name)
+    files = write_report(result, out.resolve() if out else ReportFiles.of(services, name).folder)
     emit({"path": str(files.folder), **result}, as_json=as_json, lines=() if as_json else _lines(result, files.html))
 
 

@@ -30,6 +30,10 @@ class KeptCertificate:
 
     ALARM: ClassVar = 1 / LIFETIME_ERROR
     """Evidence of audits that ends a certificate. A promise that holds is ended by it in at most 5% of cases."""
+    LEAST_LIMIT: ClassVar = 0.001
+    GREATEST_LIMIT: ClassVar = 0.2
+    LEAST_AUDIT_SHARE: ClassVar = 0.01
+    GREATEST_AUDIT_SHARE: ClassVar = 0.5
 
     id: int
     project_id: int

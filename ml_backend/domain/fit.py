@@ -7,9 +7,8 @@ is. Texts like the held-out ones have one of `UNFIT_SHARE` or less in about that
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
-__all__ = ["LEAST_HELD_OUT", "UNFIT_SHARE", "FirstFit", "TaskFit", "fits_no_label", "joint_fit"]
+__all__ = ["LEAST_HELD_OUT", "UNFIT_SHARE", "TaskFit", "fits_no_label", "joint_fit"]
 
 UNFIT_SHARE = 0.05
 LEAST_HELD_OUT = 19
@@ -23,15 +22,6 @@ class TaskFit:
     task_id: int
     version: str
     fit: float
-
-
-@dataclass(frozen=True, slots=True)
-class FirstFit:
-    """The p-value of a task's text when a version first saw it."""
-
-    task_id: int
-    fit: float
-    seen_at: datetime
 
 
 def fits_no_label(fit: float | None) -> bool:

@@ -31,6 +31,7 @@ from .repositories.project_settings import ProjectSettingRepository
 from .repositories.projects import ProjectRepository
 from .repositories.selections import SelectionRepository
 from .repositories.snapshots import SnapshotRepository
+from .repositories.source_switches import SourceSwitchRepository
 from .repositories.splits import SplitRepository
 from .repositories.users import UserRepository
 from .repositories.versions import PromotionRepository, VersionRepository
@@ -92,6 +93,7 @@ class Database:
         self.jobs = JobRepository(engine, clock)
         self.snapshots = SnapshotRepository(engine, clock)
         self.selections = SelectionRepository(engine, clock)
+        self.source_switches = SourceSwitchRepository(engine, clock)
         self.splits = SplitRepository(engine, clock)
         self.gates = GateRepository(engine, clock)
         self.promotions = PromotionRepository(engine, clock)

@@ -4,7 +4,7 @@ The report's charts are drawn by a library that holds a whole JavaScript engine:
 chart. That is too much for a process that pre-labels, and for a curve that is drawn every second.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
@@ -26,7 +26,7 @@ class Point:
     Attributes:
         words: what it is, for those who point at it or listen.
         is_marked: it stands out, as what serves does.
-        interval: of `y`, drawn as a bar; None: none.
+        interval: what the value lies within, drawn as a bar.
     """
 
     x: float
@@ -43,6 +43,7 @@ class Chart:
     Attributes:
         title: what is shown, in a sentence, for those who do not see it.
         x_title, y_title: of the axes, units included.
+        x_format: of the numbers on the horizontal axis, or what turns one into words.
         y_format: of the numbers on the vertical axis.
         is_of_shares: both axes go from 0 to 1, and the diagonal is drawn, on which both are equal.
     """
@@ -51,7 +52,7 @@ class Chart:
     x_title: str
     y_title: str
     points: Sequence[Point]
-    x_format: str = ",.0f"
+    x_format: str | Callable[[float], str] = ",.0f"
     y_format: str = ".2f"
     is_of_shares: bool = False
 
@@ -59,7 +60,8 @@ class Chart:
         """Return the drawing; empty where there are fewer than two points."""
         if len(self.points) < 2:
             return Markup("")
-        xs, ys = [point.x for point in self.points], [point.y for point in self.points]
+        xs = [point.x for point in self.points]
+        ys = [y for point in self.points for y in (point.y, *(point.interval or ()))]
         across, up = _Scale.of(xs, LEFT, WIDTH - RIGHT), _Scale.of(ys, HEIGHT - BOTTOM, TOP)
         if self.is_of_shares:
             across, up = _Scale(0.0, 1.0, LEFT, WIDTH - RIGHT), _Scale(0.0, 1.0, HEIGHT - BOTTOM, TOP)
@@ -72,16 +74,12 @@ class Chart:
             y = up.at(tick)
             parts.append(_path("grid", f"M{LEFT} {y:.1f}H{WIDTH - RIGHT}"))
             parts.append(_text(LEFT - 8, y + 4, format(tick, self.y_format), "end"))
-        places = ((across.at(tick), format(tick, self.x_format)) for tick in across.ticks())
+        places = ((across.at(tick), self._x_words(tick)) for tick in across.ticks())
         parts += [_text(x, HEIGHT - BOTTOM + 18, words, "middle") for x, words in places]
         parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, self.x_title, "middle"))
         parts.append(_text(LEFT, TOP - 2, self.y_title, "start"))
-        if self.is_of_shares:
-            parts.append(_path("grid", f"M{across.at(0)} {up.at(0)}L{across.at(1)} {up.at(1)}"))
-        for point in self.points:
-            if point.interval:
-                low, high = map(up.at, point.interval)
-                parts.append(_path("interval", f"M{across.at(point.x):.1f} {low:.1f}V{high:.1f}"))
+        bars = ((across.at(point.x), map(up.at, point.interval)) for point in self.points if point.interval)
+        parts += [Markup('<path class="bar" d="M{:.1f} {:.1f}V{:.1f}"/>').format(x, *ends) for x, ends in bars]
         line = "L".join(f"{across.at(point.x):.1f} {up.at(point.y):.1f}" for point in self.points)
         parts.append(_path("line", f"M{line}"))
         is_sparse = len(self.points) <= MOST_DOTS
@@ -94,6 +92,9 @@ class Chart:
                     )
                 )
         return Markup("").join([*parts, Markup("</svg>")])
+
+    def _x_words(self, tick: float) -> str:
+        return format(tick, self.x_format) if isinstance(self.x_format, str) else self.x_format(tick)
 
 
 @dataclass(frozen=True, slots=True)

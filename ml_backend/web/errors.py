@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from ..errors import (
     AccessError,
-    ConfigurationError,
+    CertificateError,
     DatabaseUnavailable,
     JobError,
     JobNotFound,
@@ -44,7 +44,7 @@ STATUSES: tuple[tuple[type[LabelloopError], int], ...] = (
     (ModelNotFound, 404),
     (JobError, 409),
     (AccessError, 409),
-    (PromotionError, 409),
+    (CertificateError, 409),
     (StudioError, 502),
     (TextServerError, 502),
     (TrackingError, 502),

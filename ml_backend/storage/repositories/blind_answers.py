@@ -100,6 +100,29 @@ class BlindAnswerRepository(Repository):
         of_version = (columns.project_id == project_id, columns.version == version)
         return [_answer(row) for row in self._rows(select(blind_answers).where(*of_version).order_by(columns.id))]
 
+    def judged(self, project_id: int, version: str) -> Sequence[tuple[bool, str | None, bool]]:
+        """Return of each answer that was compared with people's whether it is one to a test row, when people answered,
+        as Label Studio wrote it, and whether it is wrong; in the order in which the tasks came.
+        """
+        columns = blind_answers.c
+        statement = (
+            select(columns.is_reference, columns.answered_at, columns.is_wrong)
+            .where(columns.project_id == project_id, columns.version == version, columns.is_wrong.is_not(None))
+            .order_by(columns.id)
+        )
+        return [(row["is_reference"], row["answered_at"], row["is_wrong"]) for row in self._rows(statement)]
+
+    def count(self, project_id: int, version: str, *, is_reference: bool) -> int:
+        """Return how many tasks a version has answered, people's answers known or not.
+
+        Args:
+            is_reference: test rows of the version's snapshot, rather than what came after it.
+        """
+        columns = blind_answers.c
+        of_version = (columns.project_id == project_id, columns.version == version)
+        statement = select(func.count()).where(*of_version, columns.is_reference.is_(is_reference))
+        return self._value(statement) or 0
+
     def is_known(self, project_id: int, version: str) -> bool:
         """Return whether the version has answered any task."""
         columns = blind_answers.c

@@ -148,6 +148,24 @@ class EventRepository(Repository):
                     histories[row["annotation_id"]].append(_event(row))
         return histories
 
+    def newest_by_annotation(self, project_id: int, most: int) -> tuple[Mapping[int, Sequence[AnnotationEvent]], int]:
+        """Return what the newest events say of each annotation, and how many older events are left out.
+
+        Where some are, annotations whose first event is among them are left out whole.
+        """
+        of_project = events.c.project_id == project_id
+        newest = select(events.c.id).where(of_project).order_by(events.c.id.desc())
+        first_left_out: int = self._value(newest.offset(most).limit(1)) or 0
+        every = select(events).where(of_project, events.c.id > first_left_out).order_by(events.c.id)
+        histories: dict[int, list[AnnotationEvent]] = defaultdict(list)
+        for row in self._rows(every):
+            histories[row["annotation_id"]].append(_event(row))
+        if not first_left_out:
+            return histories, 0
+        whole = {number: group for number, group in histories.items() if group[0].action is EventAction.CREATED}
+        left_out = self._value(select(func.count()).where(of_project, events.c.id <= first_left_out)) or 0
+        return whole, left_out
+
     def history(self, project_id: int) -> Mapping[int, AnnotationEvent]:
         """Return the merged event of each annotation."""
         return {number: AnnotationEvent.merge(group) for number, group in self.by_annotation(project_id).items()}

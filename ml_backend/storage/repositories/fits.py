@@ -1,10 +1,12 @@
 """How well the texts of tasks fit the labels: as the newest version sees it, and as it was when they came."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Column, Float, Index, Table, func, select
+from sqlalchemy import Column, Engine, Float, Index, Select, Table, case, func, select
 
-from ...domain.fit import UNFIT_SHARE, FirstFit, TaskFit
+from ...domain.fit import UNFIT_SHARE, TaskFit
 from .base import Repository, String, StudioId, UtcDateTime, metadata
 from .events import labeled_tasks
 
@@ -20,11 +22,21 @@ fits = Table(
     Column("first_fit", Float, nullable=False),
     Column("first_seen_at", UtcDateTime, nullable=False),
     Index("ix_fits_fit", "project_id", "fit"),
+    # All that counting by week reads, so that the rows are left alone.
+    Index("ix_fits_first", "project_id", "first_seen_at", "first_fit"),
 )
+
+WEEK = timedelta(days=7)
+LONGEST_TRANSACTION = timedelta(minutes=10)
+"""After so much time nothing appears any more that was seen before."""
 
 
 class FitRepository(Repository):
     """One row per task that a version has compared with the texts that it knows. Rows stay when tasks are labeled."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
+        super().__init__(engine, clock)
+        self._counted: dict[int, dict[datetime, tuple[int, int]]] = {}
 
     def put(self, project_id: int, version: str, found: Mapping[int, float]) -> None:
         """Keep what a version found, by task; of tasks seen before, when that was and what was found then stay.
@@ -66,12 +78,39 @@ class FitRepository(Repository):
         """Return how many tasks were compared, ever."""
         return self._value(select(func.count()).where(fits.c.project_id == project_id)) or 0
 
-    def history(self, project_id: int) -> Sequence[FirstFit]:
-        """Return all tasks as they were when they were first seen, in that order."""
-        columns = fits.c
-        statement = (
-            select(columns.task_id, columns.first_fit, columns.first_seen_at)
-            .where(columns.project_id == project_id)
-            .order_by(columns.first_seen_at, columns.task_id)
+    def first_by_week(self, project_id: int) -> Mapping[date, tuple[int, int]]:
+        """Return by the Monday of each week, in UTC and in order, how many tasks were new, and how many of them fitted
+        no label then; weeks without a new task are left out.
+
+        Weeks that are over never change, and a project may have a million tasks, so their counts are kept.
+        """
+        first_seen_at: datetime | None = self._value(
+            select(func.min(fits.c.first_seen_at)).where(fits.c.project_id == project_id)
         )
-        return [FirstFit(row["task_id"], row["first_fit"], row["first_seen_at"]) for row in self._rows(statement)]
+        if first_seen_at is None:
+            return {}
+        now, monday = self._now(), _monday(first_seen_at)
+        counted = self._counted.setdefault(project_id, {})
+        weeks = {}
+        while monday <= now:
+            end = monday + WEEK
+            found = counted.get(monday) or self._first_between(project_id, monday, end)
+            if end + LONGEST_TRANSACTION < now:
+                counted[monday] = found
+            if found[0]:
+                weeks[monday.date()] = found
+            monday = end
+        return weeks
+
+    def _first_between(self, project_id: int, start: datetime, end: datetime) -> tuple[int, int]:
+        seen_at, is_unfit = fits.c.first_seen_at, fits.c.first_fit <= UNFIT_SHARE
+        unfit = func.sum(case((is_unfit, 1), else_=0)).label("unfit")
+        of_week = (fits.c.project_id == project_id, seen_at >= start, seen_at < end)
+        statement: Select[Any] = select(func.count().label("tasks"), unfit).where(*of_week)
+        (row,) = self._rows(statement)
+        return row["tasks"], int(row["unfit"] or 0)
+
+
+def _monday(moment: datetime) -> datetime:
+    start = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return start - timedelta(days=start.weekday())

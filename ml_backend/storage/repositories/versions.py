@@ -83,6 +83,9 @@ steps = Table(
 COPIED_FROM_MLFLOW = "versions_copied_from_mlflow"
 OPEN = tuple(state for state in PromotionState if state.is_open)
 
+LONGEST_NUMBER = 9
+"""Digits of a version's number, of which an integer column of PostgreSQL holds that many in any case."""
+
 
 class VersionRepository(Repository):
     """Stores versions. A row never changes, except for its place in the order in which versions served."""
@@ -100,7 +103,11 @@ class VersionRepository(Repository):
 
     def find(self, name: str) -> ModelVersion | None:
         """Return a version by its name; None where there is none."""
-        return next((version for version in self.all(name.rpartition("-v")[0]) if version.name == name), None)
+        key, _, number = name.rpartition("-v")
+        if not number.isdecimal() or len(number) > LONGEST_NUMBER:
+            return None
+        found = self._of(key, model_versions.c.number == int(number))
+        return next((version for version, _ in found if version.name == name), None)
 
     def project_keys(self) -> list[str]:
         """Return the keys of the projects that have versions, in alphabetical order."""

@@ -11,13 +11,14 @@ from ...domain.access import Role
 from ...domain.job import Job, JobState
 from ...jobs.launcher import job_folder, log_path
 from ...jobs.loss_file import LossFile
+from ...workflows.jobs.kinds.base import JobKind
 from ...workflows.services import Services
 from ..call import Call
 from ..log_tail import log_tail
 from ..streams import Streams
 from .base import Endpoint, NoFields
 
-__all__ = ["JobView", "OneJob", "SomeJobs"]
+__all__ = ["JobView", "OneJob", "SomeJobs", "StartedJob", "StartsJob"]
 
 JOB = f"<int(min=1, max={Job.GREATEST_ID}):job_id>"
 LOSS_POINTS = 400
@@ -93,6 +94,33 @@ class JobList(BaseModel):
     count: int
     page: int
     pages: int
+
+
+class StartedJob(BaseModel):
+    """A job that was asked for."""
+
+    job: int
+    state: str
+    is_new: bool = Field(description="False: it waits or runs already.")
+
+
+class StartsJob(Endpoint):
+    """The base of endpoints that start a job of a project, and lead to its page."""
+
+    method = "POST"
+    role = Role.ANALYST
+    subject = "project {project_id}"
+
+    def started(self, call: Call, kind: JobKind) -> StartedJob:
+        """Request a job of the project that the path names."""
+        job, is_new = kind.request(call.services, call.ids["project_id"])
+        return StartedJob(job=job.id, state=job.state, is_new=is_new)
+
+    def sentence(self, answer: StartedJob) -> str:
+        return f"Job {answer.job} is {answer.state}{'' if answer.is_new else '; it was asked for before'}."
+
+    def next_path(self, answer: StartedJob) -> str:
+        return url_for("pages.job", job_id=answer.job)
 
 
 class SomeJobs(Endpoint):

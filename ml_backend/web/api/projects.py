@@ -20,9 +20,9 @@ from ...workflows.viewing.projects import project_summaries, waiting_for_people
 from ...workflows.viewing.versions import version_points
 from ..call import Call
 from .base import Endpoint, NoFields
-from .jobs import JobView
+from .jobs import JobView, StartedJob, StartsJob
 
-__all__ = ["PROJECT", "CheckConnection", "OneProject", "SomeProjects", "StartedJob", "StudioProject"]
+__all__ = ["PROJECT", "CheckConnection", "OneProject", "SomeProjects"]
 
 PROJECT = f"<int(min=1, max={Project.GREATEST_ID}):project_id>"
 CONNECT_FIX = "labelloop connect"
@@ -120,14 +120,6 @@ class ProjectView(BaseModel):
     jobs: list[JobView]
 
 
-class StartedJob(BaseModel):
-    """A job that was asked for."""
-
-    job: int
-    state: str
-    is_new: bool = Field(description="False: it waits or runs already.")
-
-
 class StudioProject(BaseModel, extra="forbid"):
     """A project of Label Studio."""
 
@@ -217,27 +209,16 @@ class OneProject(Endpoint):
         )
 
 
-class StartTraining(Endpoint):
+class StartTraining(StartsJob):
     """Start a training as the settings describe it."""
 
     name = "train_project"
     path = f"/projects/{PROJECT}/train"
-    method = "POST"
-    role = Role.ANALYST
-    subject = "project {project_id}"
     words = "Start training"
 
     def answer(self, call: Call, asked: NoFields) -> StartedJob:
         del asked
-        asked_for = TrainJob.by_settings(call.services, "page", actor=call.visitor.name)
-        job, is_new = asked_for.request(call.services, call.ids["project_id"])
-        return StartedJob(job=job.id, state=job.state, is_new=is_new)
-
-    def sentence(self, answer: StartedJob) -> str:
-        return f"Job {answer.job} is {answer.state}{'' if answer.is_new else '; it was asked for before'}."
-
-    def next_path(self, answer: StartedJob) -> str:
-        return url_for("pages.job", job_id=answer.job)
+        return self.started(call, TrainJob.by_settings(call.services, "page", actor=call.visitor.name))
 
 
 class ConnectProject(Endpoint):

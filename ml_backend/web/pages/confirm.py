@@ -1,5 +1,6 @@
 """The question before something is lost, for browsers without scripts."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from .base import Page
 
 __all__: list[str] = []
 
+NUMBER = re.compile(r"[0-9]{1,19}(\.[0-9]{1,19})?")
+
 
 class ConfirmPage(Page):
     """Say what is lost, beside the button that does it."""
@@ -25,10 +28,11 @@ class ConfirmPage(Page):
         name = call.ids["name"]
         kind = Endpoint.all().get(name)
         values = {key: value for key, value in request.args.items() if key != "next"}
-        if kind is None or not kind.loss or not all(value.isdecimal() for value in values.values()):
+        if kind is None or not kind.loss or not all(map(NUMBER.fullmatch, values.values())):
             abort(404)
+        numbers = {key: float(value) if "." in value else int(value) for key, value in values.items()}
         try:
-            asked = Button.of(name, kind.words, **{key: int(value) for key, value in values.items()})
+            asked = Button.of(name, kind.words, **numbers)
         except (BuildError, KeyError):
             abort(404)
         if asked is None:

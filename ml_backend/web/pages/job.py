@@ -12,7 +12,7 @@ from .base import Page
 __all__: list[str] = []
 
 STARTERS = {
-    "page": "somebody pressed Start training on this page",
+    "page": "somebody pressed a button on this page",
     "policy": "enough labels were new, by the project's settings",
     "label-studio": "somebody pressed Start Training in Label Studio",
     "command": "somebody ran a command",

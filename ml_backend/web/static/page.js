@@ -117,10 +117,40 @@ document.addEventListener("submit", (event) => {
   }
 });
 
-// A key presses the button that names it, unless somebody types.
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.target.matches("input, textarea, select")) return;
-  document.querySelector(`button[data-key="${CSS.escape(event.key)}"]`)?.click();
+// A form that only asks: as its fields change, its answer is fetched and replaces a part of the page. A slider beside a
+// field is of use with scripts alone.
+let asking = null;
+async function askAgain(form) {
+  const url = new URL(form.action);
+  url.search = new URLSearchParams(new FormData(form));
+  const own = (asking = url.href);
+  try {
+    const { response, page } = await fetchPage(url);
+    if (asking !== own) return; // somebody has moved on
+    const fresh = page.querySelector(form.dataset.updates);
+    if (!response.ok || !fresh) throw new Error(page.querySelector("main p:nth-of-type(2)")?.textContent ?? `status ${response.status}`);
+    writeTimes(fresh);
+    document.querySelector(form.dataset.updates).replaceWith(fresh);
+    history.replaceState(null, "", url);
+    tell("");
+  } catch (error) {
+    tell(`That did not work: ${error.message}`);
+  }
+}
+
+function prepareSliders() {
+  for (const slider of document.querySelectorAll("input[type=range][data-of]")) slider.hidden = false;
+}
+
+let asksSoon = 0;
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("form[data-updates]");
+  if (!form) return;
+  const { dataset, name, value } = event.target;
+  if (dataset.of) form.elements[dataset.of].value = value;
+  else for (const slider of form.querySelectorAll(`input[data-of="${CSS.escape(name)}"]`)) slider.value = value;
+  clearTimeout(asksSoon);
+  asksSoon = setTimeout(() => { if (form.checkValidity()) askAgain(form); }, 150);
 });
 
 // A page that the browser shows again from memory must be usable again.
@@ -129,6 +159,7 @@ window.addEventListener("pageshow", (event) => {
 });
 
 writeTimes(document);
+prepareSliders();
 const events = document.querySelector("[data-events]");
 if (events) follow(events.dataset.events);
 else poll();

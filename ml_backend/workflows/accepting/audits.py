@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from ...domain.acceptance import Acceptance, KeptCertificate
 from ...domain.project import Project
@@ -11,7 +12,7 @@ from ..services import Services
 from .certify import given_targets
 from .in_force import certificate_in_force
 
-__all__ = ["AuditCheck"]
+__all__ = ["AuditCheck", "audit_record"]
 
 log = logging.getLogger(__name__)
 
@@ -54,22 +55,37 @@ class AuditCheck:
 
     def _judge(self, certificate: KeptCertificate) -> None:
         """End the certificate where the answers, in the order in which they came, refute it."""
-        import numpy as np
-
-        from ...measuring.certificates import e_values
-
-        answered = sorted(
-            (each.answered_at, each.task_id, bool(each.is_wrong))
-            for each in _audits(self._services, certificate)
-            if each.answered_at is not None
-        )
-        losses = np.array([is_wrong for _, _, is_wrong in answered], dtype=np.bool_)
-        if not len(losses) or e_values(losses, certificate.limit).max() < KeptCertificate.ALARM:
+        record = audit_record(self._services, certificate)
+        if record["evidence"] < KeptCertificate.ALARM:
             return
-        answers = f"people answered {int(losses.sum())} of {len(losses)} audits otherwise"
+        answers = f"people answered {record['wrong']} of {record['answered']} audits otherwise"
         ending = f"{answers}, too many for {certificate.limit:.1%}"
         if self._services.database.certificates.end(certificate, ending, was_refuted=True):
             log.warning("project %s: nothing is accepted any more: %s", certificate.project_id, ending)
+
+
+def audit_record(services: Services, certificate: KeptCertificate) -> dict[str, Any]:
+    """Return what people's answers to audits say about a certificate.
+
+    Returns:
+        An object with `open` audits, `answered` ones, those of them that are `wrong`, and the greatest `evidence` so
+        far that the promise does not hold, which ends the certificate at `KeptCertificate.ALARM`; 0 without an answer.
+    """
+    import numpy as np
+
+    from ...measuring.certificates import e_values
+
+    audits = _audits(services, certificate)
+    answered = sorted(
+        (each.answered_at, each.task_id, bool(each.is_wrong)) for each in audits if each.answered_at is not None
+    )
+    losses = np.array([is_wrong for _, _, is_wrong in answered], dtype=np.bool_)
+    return {
+        "open": len(audits) - len(losses),
+        "answered": len(losses),
+        "wrong": int(losses.sum()),
+        "evidence": float(e_values(losses, certificate.limit).max()) if len(losses) else 0.0,
+    }
 
 
 def _audits(services: Services, certificate: KeptCertificate) -> list[Acceptance]:

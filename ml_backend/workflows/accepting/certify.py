@@ -23,6 +23,7 @@ from ..exporting.snapshots import newest_snapshot
 from ..services import Services
 from ..splits import splits_of
 from .in_force import certificate_in_force
+from .spending import spent_budget
 
 if TYPE_CHECKING:
     from ...arrays import Bools, Floats
@@ -42,6 +43,8 @@ class Forecast:
         rows_needed: accepted blind rows that certify the limit if none of them is wrong.
         coverage: the share of answers that would be accepted.
         tasks: how many of the unlabeled train tasks that is now.
+        judged: validation rows whose answer would be accepted.
+        wrong: those of them whose answer is wrong.
     """
 
     limit: float
@@ -49,6 +52,8 @@ class Forecast:
     rows_needed: int
     coverage: float
     tasks: int
+    judged: int = 0
+    wrong: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +108,10 @@ class Certifier:
     def plan(self, limits: Iterable[float] = LIMITS) -> AcceptancePlan:
         """Return what certificates take. It looks at validation rows alone, so it costs nothing."""
         from ...measuring.certificates import missing_rows, rows_needed
-        from ...measuring.error_budget import error_share
 
-        failures = self._services.database.certificates.failures(self._project.id)
-        share = error_share(failures)
+        spent, share = spent_budget(self._services, self._project)
         unlabeled, waiting = self._waiting()
-        scores, _ = self._validation
+        scores, is_wrong = self._validation
         acceptable = len(scores) / max(self._validation_rows, 1)
         forecasts = []
         for limit in limits:
@@ -120,15 +123,16 @@ class Certifier:
             missing, coverage = found
             threshold = _least_of_first(scores, round(coverage * len(scores)))
             count = sum(score >= threshold for score in waiting)
-            rows = math.ceil(missing / acceptable)
-            forecasts.append(Forecast(limit, rows, needed, coverage * acceptable, count))
+            rows, is_accepted = math.ceil(missing / acceptable), scores >= threshold
+            judged, wrong = int(is_accepted.sum()), int(is_wrong[is_accepted].sum())
+            forecasts.append(Forecast(limit, rows, needed, coverage * acceptable, count, judged, wrong))
         return AcceptancePlan(
             version=self._champion.name,
             snapshot_id=self._snapshot.id,
             validation_rows=self._validation_rows,
             test_rows=len(self._test),
             left_out=self._left_out,
-            spent=sum(map(error_share, range(failures))),
+            spent=spent,
             next_share=share,
             unlabeled=unlabeled,
             forecasts=tuple(forecasts),

@@ -6,7 +6,7 @@ from ...domain.acceptance import KeptCertificate
 from ...domain.project import Project
 from ..services import Services
 
-__all__ = ["certificate_in_force"]
+__all__ = ["certificate_in_force", "stop_accepting"]
 
 log = logging.getLogger(__name__)
 
@@ -26,3 +26,14 @@ def certificate_in_force(services: Services, project: Project) -> KeptCertificat
     if services.database.certificates.end(certificate, ending):
         log.warning("project %s: nothing is accepted any more: %s", project.id, ending)
     return None
+
+
+def stop_accepting(services: Services, project: Project, actor: str = "") -> bool:
+    """End the certificate in force; False where none is. What was accepted stays.
+
+    Args:
+        actor: the user who wants it, where that is known.
+    """
+    certificate = certificate_in_force(services, project)
+    ending = f"it was switched off by {actor}" if actor else "it was switched off"
+    return certificate is not None and services.database.certificates.end(certificate, ending)

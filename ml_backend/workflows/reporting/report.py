@@ -24,6 +24,7 @@ from ..sourcing.read import AskedFiles
 from ..voting import all_vote_results
 from ..watching.live import live_to_json
 from .effects import PrelabelExperiment
+from .files import ReportFiles
 from .forecast import CurveForecast, LabelPrice
 from .frozen_rows import FrozenRows, SplitRow
 from .mistakes import mistakes_to_json
@@ -39,14 +40,6 @@ NO_CURVE_OF_TEXTS = (
 )
 
 __all__ = ["report_on_export", "report_on_project", "rows_in", "write_report"]
-
-
-class ReportFiles:
-    """The files of a report."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.json, self.html = folder / "report.json", folder / "report.html"
 
 
 def report_on_project(

@@ -1,22 +1,20 @@
 """The texts that fit none of the labels: how many came, and the groups that those form that wait."""
 
-from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 
 from ...domain.annotation import Task
 from ...domain.field_texts import readable_text
-from ...domain.fit import UNFIT_SHARE, FirstFit, fits_no_label
+from ...domain.fit import UNFIT_SHARE
 from ...domain.project import Project
 from ...domain.readable import shortened
 from ...labelstudio.plans import plan_of
 from ..features import TextFeatures
 from ..services import Services
 
-__all__ = ["unfit_to_json"]
+__all__ = ["unfit_by_week", "unfit_to_json"]
 
 MOST_GROUPED = 2000
 TEXTS_PER_GROUP, MOST_GROUPS = 10, 30
@@ -37,7 +35,6 @@ def unfit_to_json(services: Services, project: Project, labeled_texts: Sequence[
         StudioError: Label Studio does not answer.
         EncoderError: the base model cannot be loaded.
     """
-    first = services.database.fits.history(project.id)
     unfit = [each.task_id for each in services.database.fits.unfit(project.id)]
     tasks = [
         task
@@ -45,24 +42,18 @@ def unfit_to_json(services: Services, project: Project, labeled_texts: Sequence[
         if not any(not annotation.was_cancelled for annotation in task.annotations)
     ]
     return {
-        "looked_at": len(first),
+        "looked_at": services.database.fits.count(project.id),
         "expected_share": UNFIT_SHARE,
         "waiting": len(tasks),
-        "weeks": _weeks(first),
+        "weeks": unfit_by_week(services, project),
         "groups": _groups(services, project, tasks, labeled_texts) if len(tasks) >= LEAST_TEXTS else [],
     }
 
 
-def _weeks(first: Sequence[FirstFit]) -> list[dict[str, Any]]:
+def unfit_by_week(services: Services, project: Project) -> list[dict[str, Any]]:
     """Return by the Monday of each week how many texts were new, and how many of them fitted no label then."""
-    weeks: dict[str, list[bool]] = defaultdict(list)
-    for each in first:
-        weeks[_monday(each.seen_at)].append(fits_no_label(each.fit))
-    return [{"week": week, "texts": len(found), "unfit": sum(found)} for week, found in sorted(weeks.items())]
-
-
-def _monday(moment: datetime) -> str:
-    return (moment.date() - timedelta(days=moment.weekday())).isoformat()
+    weeks = services.database.fits.first_by_week(project.id)
+    return [{"week": week.isoformat(), "texts": texts, "unfit": unfit} for week, (texts, unfit) in weeks.items()]
 
 
 def _groups(

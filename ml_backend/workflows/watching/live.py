@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from ...domain.annotation import Annotation
@@ -16,7 +17,7 @@ from ..services import Services
 from .hidden import BlindWatch
 from .people import take_in
 
-__all__ = ["live_sentence", "live_to_json"]
+__all__ = ["acceptance_by_week", "live_sentence", "live_to_json", "served_measures"]
 
 MOST_VERSIONS = 6
 MOST_ROWS = 5000
@@ -27,6 +28,8 @@ SHOWN_LABELS = 10
 
 _Moments = Sequence[tuple[datetime, bool]]
 """When something was observed, and whether it was so."""
+_Prelabels = Iterable[tuple[str | None, datetime, bool]]
+"""Of each label that was made from a pre-label the version, the time, and whether it was unchanged."""
 
 
 def live_sentence(services: Services, project: Project, version: str) -> str:
@@ -41,42 +44,26 @@ def live_sentence(services: Services, project: Project, version: str) -> str:
     )
 
 
-def live_to_json(
-    services: Services, project: Project, rows: Iterable[Row], prelabels: Iterable[tuple[str | None, datetime, bool]]
-) -> dict[str, Any]:
+def live_to_json(services: Services, project: Project, rows: Iterable[Row], prelabels: _Prelabels) -> dict[str, Any]:
     """Return live measures of the versions that served, the newest first, as a JSON object.
 
     Versions answer the blind tasks that they have not come by yet, and the answers are kept.
 
     Args:
         rows: of held-out tasks.
-        prelabels: of each label that was made from a pre-label the version, the time, and whether it was unchanged.
     """
-    blind, shown = {row.task_id: row for row in rows if row.is_blind}, list(prelabels)
-    versions, notes = [], []
-    served = _served(services, project)
-    for version, since in served:
+    blind, shown, notes = {row.task_id: row for row in rows if row.is_blind}, list(prelabels), []
+    for version, _ in _served(services, project):
         try:
             _bring_up_to_date(services, project, version, blind)
         except LabelloopError as error:
             notes.append(f"{version.name} has not answered all blind tasks: {error}")
-        answers = services.database.blind_answers.of_version(project.id, version.name)
-        versions.append(
-            {
-                "version": version.name,
-                "since": since.isoformat(timespec="minutes"),
-                "tested": _share(_judged(answers, is_reference=True)),
-                "accuracy": _share(_judged(answers, is_reference=False)),
-                "weeks": _by_week(_judged(answers, is_reference=False)),
-                "accepted": _share([(at, is_same) for name, at, is_same in shown if name == version.name]),
-            }
-        )
     serving = services.versions.champion(project.ref.key)
     answers = services.database.blind_answers.of_version(project.id, serving.name) if serving else ()
     alarms = services.database.drift_alarms.all(project.id)
     return {
-        "versions": versions,
-        "accepted_weeks": _by_week([(at, is_same) for _, at, is_same in shown]),
+        "versions": served_measures(services, project, shown),
+        "accepted_weeks": acceptance_by_week(shown),
         "labels": _labels(answers),
         "alarms": [
             {
@@ -93,6 +80,37 @@ def live_to_json(
     }
 
 
+def served_measures(services: Services, project: Project, prelabels: _Prelabels) -> list[dict[str, Any]]:
+    """Return what is known of the versions that served, the newest first, as JSON objects. No version is asked.
+
+    Shares are None where nothing was observed, and have their 95% intervals: `tested` of the test rows that were
+    answered as people did, `accuracy` of the blind tasks that came after these, `accepted` of pre-labels.
+    """
+    shown, measures = list(prelabels), []
+    for version, since in _served(services, project):
+        judged = services.database.blind_answers.judged(project.id, version.name)
+        tested, live = (
+            [(Annotation.time_of(at), not is_wrong) for is_own, at, is_wrong in judged if is_own is is_reference]
+            for is_reference in (True, False)
+        )
+        measures.append(
+            {
+                "version": version.name,
+                "since": since.isoformat(timespec="minutes"),
+                "tested": _share(tested),
+                "accuracy": _share(live),
+                "weeks": _by_week(live),
+                "accepted": _share([(at, is_same) for name, at, is_same in shown if name == version.name]),
+            }
+        )
+    return measures
+
+
+def acceptance_by_week(prelabels: _Prelabels) -> list[dict[str, Any]]:
+    """Return the share of pre-labels that was left unchanged, with its 95% interval, week by week."""
+    return _by_week([(at, is_same) for _, at, is_same in prelabels])
+
+
 def _served(services: Services, project: Project) -> list[tuple[ModelVersion, datetime]]:
     """Return the versions that served, each with the time since when, the newest first."""
     since: dict[str, datetime] = {}
@@ -100,7 +118,7 @@ def _served(services: Services, project: Project) -> list[tuple[ModelVersion, da
         if promotion.state in (PromotionState.COMMITTED, PromotionState.DONE):
             since[promotion.version] = promotion.updated_at
     found = ((services.database.versions.find(name), at) for name, at in since.items())
-    return [(version, at) for version, at in found if version is not None][:MOST_VERSIONS]
+    return list(islice(((version, at) for version, at in found if version is not None), MOST_VERSIONS))
 
 
 def _bring_up_to_date(services: Services, project: Project, version: ModelVersion, blind: Mapping[int, Row]) -> None:
@@ -117,15 +135,6 @@ def _bring_up_to_date(services: Services, project: Project, version: ModelVersio
     if missing := sorted(new - {each.task_id for each in answers})[-MOST_ROWS:]:
         predictor = services.load_predictor(services.versions.get(version.name).path)
         BlindWatch(services, project, predictor).answer_rows([blind[task_id] for task_id in missing])
-
-
-def _judged(answers: Iterable[BlindAnswer], *, is_reference: bool) -> _Moments:
-    """Return when people answered, and whether as the version did."""
-    return [
-        (Annotation.time_of(each.answered_at), not each.is_wrong)
-        for each in answers
-        if each.is_reference is is_reference and each.is_wrong is not None
-    ]
 
 
 def _share(observed: _Moments) -> dict[str, Any] | None:

@@ -76,7 +76,8 @@ def test_fits_are_kept_of_tasks_that_are_not_held_out_even_where_the_push_fails(
     with pytest.raises(StudioUnreachable):
         push_missing(services, project, FakePredictor("m1", {}, "Billing", fits=fits))
 
-    assert [(each.task_id, each.fit) for each in services.database.fits.history(project.id)] == [(1, 0.01), (2, 0.6)]
+    assert list(services.database.fits.first_by_week(project.id).values()) == [(2, 1)]
+    assert [each.task_id for each in services.database.fits.unfit(project.id)] == [1]
 
 
 TONE = """<Choices name="tone" toName="text" choice="single"><Choice value="calm"/><Choice value="angry"/></Choices>"""
