@@ -28,6 +28,7 @@ PAGES = (
     "/projects/2",
     "/projects/1/loop",
     "/projects/1/loop?limit=5",
+    "/projects/1/labels",
     "/jobs",
     "/jobs?kind=train&state=failed",
     "/jobs?order=finished_at&page=8",

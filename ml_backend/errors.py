@@ -15,6 +15,7 @@ __all__ = [
     "ConfigurationError",
     "DatabaseUnavailable",
     "EncoderError",
+    "FlagError",
     "GraphError",
     "HookError",
     "Interrupted",
@@ -203,6 +204,10 @@ class PromotionVetoed(PromotionError):
 
 class CertificateError(LabelloopError):
     """A version cannot be certified, or has accepted nothing."""
+
+
+class FlagError(LabelloopError):
+    """A flag cannot be decided on as it is asked."""
 
 
 class HookError(LabelloopError):

@@ -9,6 +9,7 @@ from typing import Any
 
 from ml_backend.domain.acceptance import Acceptance, KeptCertificate
 from ml_backend.domain.drift import BlindAnswer
+from ml_backend.domain.flag import FlagOutcome
 from ml_backend.domain.job import JobState
 from ml_backend.domain.project import Project
 from ml_backend.storage.database import Database
@@ -17,7 +18,7 @@ from ml_backend.workflows.jobs.kinds.plan_acceptance import PlanAcceptanceJob
 __all__ = ["add_loop"]
 
 LABELS = ("Billing", "Shipping", "Returns")
-BLIND_ANSWERS, ACCEPTED, AUDITS = 2_000, 3_000, 400
+BLIND_ANSWERS, ACCEPTED, AUDITS, DECIDED, DISPUTES = 2_000, 3_000, 400, 80, 140
 
 
 def add_loop(database: Database, home: Path, project: Project, draw: random.Random) -> None:
@@ -26,6 +27,8 @@ def add_loop(database: Database, home: Path, project: Project, draw: random.Rand
     newest = database.snapshots.last(project.id)
     assert newest is not None
     _add_report(home / "reports" / project.ref.key, newest.id)
+    _add_audit(home / "audits" / project.ref.key / newest.id)
+    _add_decisions(database, project, draw)
     _add_plan(database, project, serving.name, newest.id)
     _add_certificates(database, project, serving.name, newest.id, draw)
     began = datetime(2026, 4, 6, 9, tzinfo=UTC)
@@ -44,6 +47,31 @@ def add_loop(database: Database, home: Path, project: Project, draw: random.Rand
             for number, each in enumerate(answers[: BLIND_ANSWERS // 2])
         ]
     )
+
+
+def _add_decisions(database: Database, project: Project, draw: random.Random) -> None:
+    """Let people decide on most flags, and flag as many again."""
+    for flag in database.flags.open(project.id)[:DECIDED]:
+        right = FlagOutcome.CHANGED_TO_SUGGESTION if draw.random() < 0.7 else FlagOutcome.CONFIRMED
+        database.flags.close(flag, right, flag.suggested if right.was_right else flag.given)
+
+
+def _add_audit(folder: Path) -> None:
+    answers = [{"answer": "Billing", "annotators": 2}, {"answer": "Returns", "annotators": 1}]
+    dispute = {"is_settled": False, "control": "category", "answers": answers, "consensus": "Billing", "quality": 0.6}
+    audit = {
+        "snapshot_id": folder.name,
+        "rows": 9060,
+        "health": 0.96,
+        "probabilities_from": "logistic regression on frozen features of all-MiniLM-L6-v2, 10 folds",
+        "classes": [{"label": label, "rows": 3000, "suspects": 40, "missed": 12, "control": "c"} for label in LABELS],
+        "annotators": [{"annotator": "expert", "rows": 9060, "quality": 0.97, "agreement": 0.9, "control": "category"}],
+        "disagreements": [{**dispute, "task_id": 70_000 + number} for number in range(DISPUTES)],
+        "issues": [{"task_id": number, "issue": "label_error"} for number in range(1000)],
+        "warnings": [],
+    }
+    folder.mkdir(parents=True)
+    (folder / "audit.json").write_text(json.dumps(audit), encoding="utf-8")
 
 
 def _add_plan(database: Database, project: Project, version: str, snapshot_id: str) -> None:

@@ -228,6 +228,22 @@ class EventRepository(Repository):
             found |= {row["task_id"] for row in self._rows(statement)}
         return found
 
+    def annotators(self, project_id: int, task_ids: Collection[int]) -> Mapping[int, Sequence[str]]:
+        """Return who has labeled each of these tasks, by events; those who only skipped it are left out."""
+        found: dict[int, list[str]] = defaultdict(list)
+        for batch in in_batches(sorted(task_ids), IDS_AT_ONCE):
+            statement = select(events.c.task_id, events.c.annotator).where(
+                *_new_labels(project_id, 0), events.c.task_id.in_(batch)
+            )
+            for row in self._rows(statement.distinct().order_by(events.c.task_id, events.c.annotator)):
+                found[row["task_id"]].append(row["annotator"])
+        return found
+
+    def has_changed(self, project_id: int, task_id: int, since: datetime) -> bool:
+        """Return whether an event about a task's labels has arrived since a moment."""
+        of_task = (events.c.project_id == project_id, events.c.task_id == task_id, events.c.received_at > since)
+        return self._value(select(events.c.id).where(*of_task).limit(1)) is not None
+
     def labeled_first_after(self, project_id: int, event_id: int) -> set[int]:
         """Return the tasks that had no annotation, skipped ones included, before or at an event, and have one since."""
         statement = (

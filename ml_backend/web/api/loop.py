@@ -19,7 +19,7 @@ from .base import Endpoint, NoFields
 from .jobs import JobView, StartedJob, StartsJob
 from .projects import PROJECT
 
-__all__ = ["LoopOfProject", "active_job"]
+__all__ = ["LoopOfProject", "MeasuredShare", "active_job"]
 
 
 class MeasuredShare(BaseModel):

@@ -76,7 +76,7 @@ def _unfit_chart(weeks: Iterable[Any]) -> Any:
         )
         for each in weeks
     ]
-    return Chart("Share of new texts that fit no label, by week", "week", "share", points, _day, ".0%").svg()
+    return Chart("Share of new texts that fit no label, by week", "week", "share", points, _day, ".1%").svg()
 
 
 def _curve(control: Mapping[str, Any]) -> Any:

@@ -9,6 +9,7 @@ from ...domain.example import Target, first_rows, spans_in
 from ...domain.flag import Flag, FlagOutcome
 from ...domain.project import Project
 from ...domain.reasons import ReasonCounts
+from ...errors import FlagError
 from ...labelstudio.plans import plan_of
 from ...quality.precision import KindPrecision, measured_precision
 from ...tasks import ServingPlan
@@ -16,6 +17,7 @@ from ..exporting.row_source import RowSource
 from ..services import Services
 
 __all__ = [
+    "confirm_flag",
     "first_control",
     "flags_of",
     "label_reader",
@@ -50,6 +52,28 @@ def learn_decisions(services: Services, project: Project) -> int:
         if outcome is not None and services.database.flags.close(flag, outcome, label):
             closed += 1
     return closed
+
+
+def confirm_flag(services: Services, project: Project, flag_id: int) -> Flag:
+    """Close an open flag as one whose label somebody has looked at and found right; returns it.
+
+    The mark in Label Studio stays until flags are pushed the next time.
+
+    Raises:
+        FlagError: the flag is not open, or its label may have changed since.
+    """
+    control = first_control(plan_of(project))
+    flag = next((each.about(control) for each in services.database.flags.open(project.id) if each.id == flag_id), None)
+    if flag is None:
+        raise FlagError(f"flag {flag_id} of project {project.id} is not open; somebody has decided on it meanwhile")
+    if services.database.events.has_changed(project.id, flag.task_id, flag.flagged_at):
+        raise FlagError(
+            f"somebody has changed a label of task {flag.task_id} since it was flagged; push flags again, which learns "
+            "what they decided"
+        )
+    if not services.database.flags.close(flag, FlagOutcome.CONFIRMED, flag.given):
+        raise FlagError(f"flag {flag_id} of project {project.id} was decided a moment ago")
+    return flag
 
 
 def precision_table(services: Services, project: Project) -> list[KindPrecision]:

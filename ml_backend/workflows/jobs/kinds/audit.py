@@ -23,7 +23,8 @@ class AuditJob(JobKind, frozen=True):
     """Audit a snapshot, write the reports and, where that is asked for, show the findings in Label Studio.
 
     Attributes:
-        trigger: who asked: `training` or `command`.
+        trigger: who asked: `training`, `command` or `page`.
+        actor: the user who asked, where that is known.
         is_deep: LoRA is trained anew for every fold, rather than a regression on frozen features.
         is_pushed: the findings are shown in Label Studio.
         snapshot: folder of a snapshot; None: take one of the project first.
@@ -37,6 +38,7 @@ class AuditJob(JobKind, frozen=True):
     is_deep: bool = False
     is_pushed: bool = False
     snapshot: str | None = None
+    actor: str = ""
 
     def dedupe_key(self, project_id: int) -> str:
         # Paths may be longer than a key.
