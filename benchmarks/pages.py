@@ -29,6 +29,8 @@ PAGES = (
     "/projects/1/loop",
     "/projects/1/loop?limit=5",
     "/projects/1/labels",
+    "/projects/1/sources",
+    "/projects/1/sources?page=40",
     "/jobs",
     "/jobs?kind=train&state=failed",
     "/jobs?order=finished_at&page=8",

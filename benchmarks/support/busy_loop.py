@@ -19,6 +19,7 @@ __all__ = ["add_loop"]
 
 LABELS = ("Billing", "Shipping", "Returns")
 BLIND_ANSWERS, ACCEPTED, AUDITS, DECIDED, DISPUTES = 2_000, 3_000, 400, 80, 140
+DIFFERENCES, LOW = 3_000, "8 of its 31 votes on train rows are right, surely less than 50%"
 
 
 def add_loop(database: Database, home: Path, project: Project, draw: random.Random) -> None:
@@ -29,6 +30,7 @@ def add_loop(database: Database, home: Path, project: Project, draw: random.Rand
     _add_report(home / "reports" / project.ref.key, newest.id)
     _add_audit(home / "audits" / project.ref.key / newest.id)
     _add_decisions(database, project, draw)
+    _add_sources(database, project, home / "source-checks" / f"{project.ref.key}.json", draw)
     _add_plan(database, project, serving.name, newest.id)
     _add_certificates(database, project, serving.name, newest.id, draw)
     began = datetime(2026, 4, 6, 9, tzinfo=UTC)
@@ -54,6 +56,33 @@ def _add_decisions(database: Database, project: Project, draw: random.Random) ->
     for flag in database.flags.open(project.id)[:DECIDED]:
         right = FlagOutcome.CHANGED_TO_SUGGESTION if draw.random() < 0.7 else FlagOutcome.CONFIRMED
         database.flags.close(flag, right, flag.suggested if right.was_right else flag.given)
+
+
+def _add_sources(database: Database, project: Project, file: Path, draw: random.Random) -> None:
+    names = [f"{label.lower()} reason {number}" for label in LABELS for number in range(30)]
+    common = {"control": "category", "kind": "rationale", "reason": "They name a bill.", "by": "Ada Reed"}
+    common |= {"place": "reasons.py:4", "conflicts": 0.04, "alone": 210, "alone_right": 31, "alone_labeled": 33}
+    common |= {"rows": 48, "train_rows": 310, "costs": None, "overlaps": 0.2, "when": "2026-11-30"}
+    sources = [
+        common
+        | {"name": name, "label": LABELS[number % 3], "coverage": draw.random() / 10, "precision": [0.81, 0.92, 0.98]}
+        | {"train_precision": [0.9, 0.94, 0.96], "is_on": number % 9 > 0, "off_because": LOW * (number % 9 == 0)}
+        | {"measured_off": LOW if number % 9 == 0 else None}
+        for number, name in enumerate(names)
+    ]
+    differences = [
+        {"task_id": 80_000 + number, "control": "category", "source": draw.choice(names)}
+        | {"says": "Billing", "given": "Returns", "text": f"My invoice number {number} came back with the parcel. " * 5}
+        for number in range(DIFFERENCES)
+    ]
+    example = {"task_id": 9, "annotator": "ada", "words": "They ask for their money.", "evidence": [], "fires": []}
+    group = {"control": "category", "label": "Billing", "instead_of": "Returns", "confused": 12, "reasons": 14}
+    group |= {"covered": 3, "examples": [example | {"text": "Money back!", "url": None}] * 6}
+    checked = {"sources": sources, "differences": differences, "faults": [], "texts": 97_000, "labeled": 9060}
+    checked |= {"floor": 0.5, "notes": ["no validation row is blind"], "worklist": {"groups": [group] * 20}}
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(checked), encoding="utf-8")
+    database.source_switches.put(project.id, names[1], is_on=False, actor="anna")
 
 
 def _add_audit(folder: Path) -> None:

@@ -28,6 +28,7 @@ for _name in (
     "select",
     "sources",
     "source_reasons",
+    "source_switches",
     "baseline",
     "auto_accept",
     "report",

@@ -81,12 +81,15 @@ def check(
 
     Needs --project, or --studio-export with --config. Precision is measured on validation rows, which people labeled
     without a hint, and apart from that on train rows; test rows are not looked at. A source that is surely below the
-    floor on either is switched off. Prompts are put to LABELLOOP_TEXT_SERVER_URL, which gets the texts. Changes
-    nothing; with --push, a tab of the project shows the train tasks on which the sources that are on differ from
+    floor on either is switched off, and so is one that `sources off` names. Prompts are put to
+    LABELLOOP_TEXT_SERVER_URL, which gets the texts. Changes nothing, but that a project's result is kept for the
+    admin's page; with --push, a tab of the project shows the train tasks on which the sources that are on differ from
     people, the surest first.
     """
     from ..workflows.sourcing.check import source_check
     from ..workflows.sourcing.push_differences import push_differences
+    from ..workflows.sourcing.stored import store_check
+    from ..workflows.sourcing.worklist import reasons_worklist
 
     if push and project is None:
         raise ConfigurationError("--push shows differences in Label Studio; give the project: --project ID")
@@ -94,7 +97,10 @@ def check(
     asked = asked_texts(services, project, studio_export, config, tasks)
     read = read_as_asked(services, sources, asked, floor=floor)
     pushed = asdict(push_differences(services, asked, read)) if push and isinstance(asked, Project) else None
-    result = {**source_check(read), "pushed": pushed}
+    checked = source_check(read)
+    if isinstance(asked, Project):
+        store_check(services, asked, checked, reasons_worklist(services, asked, read))
+    result = {**checked, "pushed": pushed}
     note_findings(result["notes"], read.faults)
     emit(result, as_json=as_json, lines=() if as_json else _check_lines(result))
 

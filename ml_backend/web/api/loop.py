@@ -12,8 +12,8 @@ from ...workflows.jobs.kinds.report import ReportJob
 from ...workflows.reporting.files import ReportFiles
 from ...workflows.reporting.unfit import unfit_by_week
 from ...workflows.services import Services
+from ...workflows.stored_results import stored_result
 from ...workflows.viewing.loop import drift_tests, prelabel_figures
-from ...workflows.viewing.stored import stored_result
 from ..call import Call
 from .base import Endpoint, NoFields
 from .jobs import JobView, StartedJob, StartsJob

@@ -65,6 +65,7 @@ def _source(read: ReadTexts, control: JudgedControl, number: int) -> dict[str, A
         "rows": figures.blind.decided,
         "is_on": number not in control.off,
         "off_because": control.off.get(number),
+        "measured_off": read.measured_off(number, figures) or None,
         "train_precision": None if source.learns else figures.train.to_json(),
         "train_rows": figures.train.decided,
         "overlaps": round(figures.overlaps, DIGITS),

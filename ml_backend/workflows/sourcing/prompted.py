@@ -1,7 +1,7 @@
 """The votes of prompted label sources, for which this process asks a language model."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class PromptedSources:
         texts: all that is read of each task.
         splits: of all texts.
         first: number of the first prompted source.
+        unasked: names of those for which nobody is asked.
 
     Attributes:
         sources: in the order of their numbers.
@@ -72,6 +73,7 @@ class PromptedSources:
     votes: list[tuple[int, int, int, int, int]] = field(default_factory=list)
     costs: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    unasked: Collection[str] = ()
 
     def ask(self, folder: Path) -> None:
         """Have the model of each prompt answer the texts; nobody is asked where the folder holds no prompt.
@@ -91,6 +93,10 @@ class PromptedSources:
             return
         shown = self._shown()
         for prompt in prompts:
+            if prompt.source.name in self.unasked:
+                self.sources.append(prompt.source)
+                self.notes.append(f"{prompt.source.name}: nobody was asked, since it is switched off")
+                continue
             try:
                 asker = Asker(self.services, prompt.facts.model)
             except (ConfigurationError, TextServerError) as error:

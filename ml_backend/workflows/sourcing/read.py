@@ -29,6 +29,7 @@ from ..exporting.row_source import RowSource, plan_of_file
 from ..selecting.candidates import Candidates, file_candidates, project_candidates
 from ..services import Services
 from .explained import GivenReasons
+from .switching import switched_off
 from .voting import FolderVotes, asked_control, folder_votes
 
 __all__ = ["AskedFiles", "AskedSnapshot", "JudgedControl", "ReadTexts", "folder_for", "read_texts"]
@@ -107,6 +108,7 @@ class ReadTexts:
         reasons: that people gave; none for a snapshot, whose rows do not hold them.
         costs: of prompted sources, by name, per 1,000 texts.
         asked: those of the notes that are about prompted sources: who was asked, and what is without an answer.
+        switched_off: why sources are off that somebody has switched off, by their names.
     """
 
     plan: ServingPlan
@@ -123,6 +125,7 @@ class ReadTexts:
     reasons: GivenReasons = field(default_factory=GivenReasons)
     costs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     asked: Sequence[str] = ()
+    switched_off: Mapping[str, str] = field(default_factory=dict)
 
     def text_of(self, control: "JudgedControl", row: int) -> str:
         """Return what the answer to a control is about, in a labeled row or another text."""
@@ -164,11 +167,12 @@ class ReadTexts:
             for label, _, _ in answers.get(number, ()) if train[number] else ():
                 counts[label] += 1
         chances = counts / (counts.sum() if asked.form is AnswerForm.ONE else train.sum() + 2)
-        off = {k: why for k in sources if (why := self._why_off(k, figures[k]))}
+        switched = {k: self.switched_off.get(self.sources[k].name) for k in sources}
+        off = {k: why for k in sources if (why := switched[k] or self.measured_off(k, figures[k]))}
         return JudgedControl(asked, sources, votes, verdicts, chances, answers, figures, off)
 
-    def _why_off(self, number: int, figures: SourceFigures) -> str:
-        """Return why a source is switched off; empty where it is not.
+    def measured_off(self, number: int, figures: SourceFigures) -> str:
+        """Return why a source is off by what was measured, whatever somebody has switched; empty where it is not.
 
         As with flags, a share must be below the floor with confidence: few votes may be wrong by bad luck.
         """
@@ -220,6 +224,7 @@ def read_texts(
     source = replace(source, tasks=given.reading(source.tasks, source.plan))
     rows, settled = _labeled(source, asked, reasons)
     asked_tasks = asked.unlabeled if isinstance(asked, AskedSnapshot) else asked
+    off = switched_off(services, asked_tasks) if isinstance(asked_tasks, Project) else {}
     unlabeled = Candidates() if labeled_alone else _unlabeled(services, source, asked_tasks, notes)
     texts = [*(row.text for row in rows), *unlabeled.texts]
     open_texts = texts[len(settled) :]
@@ -227,7 +232,7 @@ def read_texts(
     given.settle(services, source.plan, rows, splits)
     voted = FolderVotes()
     if folder is not None:
-        voted = folder_votes(services, folder, source.plan, rows, texts, splits=splits, report=report)
+        voted = folder_votes(services, folder, source.plan, rows, texts, splits=splits, unasked=off, report=report)
     precision_floor = services.options.sources.precision_floor
     return ReadTexts(
         source.plan,
@@ -244,6 +249,7 @@ def read_texts(
         given,
         voted.costs,
         voted.notes,
+        off,
     )
 
 

@@ -1,7 +1,7 @@
 """The votes of a folder's sources on texts: of those that run in child processes, and of language models."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -47,9 +47,14 @@ def folder_votes(
     texts: Sequence[str],
     *,
     splits: Sequence[Split],
+    unasked: Collection[str] = (),
     report: ProgressCallback,
 ) -> FolderVotes:
     """Have all sources of a folder read the texts, of which the first ones are those of labeled rows.
+
+    Args:
+        unasked: names of prompted sources for which nobody is asked; the others read the texts in any case, so that one
+            sees how they would do.
 
     Raises:
         SourceError: the folder holds no source.
@@ -59,7 +64,9 @@ def folder_votes(
     limit_s, embed = services.options.sources.text_timeout_s, _embed(services)
     with SourceRunner(folder, controls, limit_s=limit_s, marked=marked, embed=embed) as runner:
         votes = runner.votes(texts)
-    prompted = PromptedSources(services, controls, plan, rows, texts, splits, len(runner.sources), report)
+    prompted = PromptedSources(
+        services, controls, plan, rows, texts, splits, len(runner.sources), report, unasked=unasked
+    )
     prompted.ask(folder)
     sources, faults = (*runner.sources, *prompted.sources), [*runner.faults, *prompted.faults]
     if not sources:

@@ -20,8 +20,8 @@ from ..auditing.audit import AuditFiles
 from ..auditing.decisions import first_control, flags_of, precision_table
 from ..reporting.files import ReportFiles
 from ..services import Services
+from ..stored_results import stored_result
 from .people import newest_work, share_of
-from .stored import stored_result
 
 __all__ = ["annotator_figures", "disagreements", "flag_precision", "newest_audit", "review_tabs", "suspects"]
 
