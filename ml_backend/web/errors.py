@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from ..errors import (
     AccessError,
     CertificateError,
+    ConfigurationError,
     DatabaseUnavailable,
     FlagError,
     JobError,
@@ -46,6 +47,7 @@ STATUSES: tuple[tuple[type[LabelloopError], int], ...] = (
     (JobError, 409),
     (AccessError, 409),
     (CertificateError, 409),
+    (ConfigurationError, 409),
     (FlagError, 409),
     (StudioError, 502),
     (TextServerError, 502),

@@ -25,7 +25,7 @@ CERTIFICATE = "<int(min=1, max=2147483647):certificate_id>"
 
 
 class LimitForecast(BaseModel):
-    """What a certificate for one limit takes and covers."""
+    """A forecast of what a certificate for one limit takes and covers."""
 
     limit: float = Field(description="The share of accepted answers that may be wrong.")
     missing_rows: int | None = Field(description="Blind test rows that are missing for a chance of 80%; null: none do.")

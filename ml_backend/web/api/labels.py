@@ -54,25 +54,25 @@ class Suspect(BaseModel):
     flagged_at: datetime
 
 
-class GivenAnswer(BaseModel):
+class DisputedAnswer(BaseModel):
     """An answer, with how many annotators gave it."""
 
     answer: str
     annotators: int
 
 
-class Dispute(BaseModel):
+class LabelDispute(BaseModel):
     """A task that annotators answered differently."""
 
     task_id: int
     control: str
-    answers: list[GivenAnswer]
+    answers: list[DisputedAnswer]
     consensus: str = Field(description="What is most likely right; empty for held-out tasks.")
     text: str
 
 
 class AnnotatorFigures(BaseModel):
-    """What an annotator did."""
+    """The work of an annotator."""
 
     annotator: str
     labels: int
@@ -106,7 +106,7 @@ class LabelsView(BaseModel):
     annotators: list[FlagPrecision]
     suspects: list[Suspect]
     suspect_count: int
-    disputes: list[Dispute]
+    disputes: list[LabelDispute]
     dispute_count: int
     people: list[AnnotatorFigures]
     left_out_events: int = Field(description="Older events that the figures of people do without.")
@@ -121,7 +121,7 @@ class LabelPages(BaseModel, extra="forbid"):
 
 
 class WantedAudit(BaseModel, extra="forbid"):
-    """What an audit is to do."""
+    """The wishes for an audit."""
 
     push: bool = Field(False, description="Show the findings in Label Studio.")
 
@@ -156,7 +156,7 @@ class LabelsOfProject(Endpoint):
             **{name: [FlagPrecision.model_validate(each) for each in rows] for name, rows in precision.items()},
             suspects=[Suspect.model_validate(each) for each in found],
             suspect_count=suspect_count,
-            disputes=[Dispute.model_validate(each) for each in disputes],
+            disputes=[LabelDispute.model_validate(each) for each in disputes],
             dispute_count=dispute_count,
             people=[AnnotatorFigures.model_validate(each) for each in people],
             left_out_events=left_out,

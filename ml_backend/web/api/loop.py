@@ -58,7 +58,7 @@ class PrelabelShares(BaseModel):
 
 
 class DriftTests(BaseModel):
-    """What the tests for drift say about the version that serves."""
+    """The findings of the tests for drift about the version that serves."""
 
     version: str
     tested: int = Field(description="Test rows that later blind tasks are compared with.")

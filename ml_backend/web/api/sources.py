@@ -74,7 +74,9 @@ class CheckedSources(BaseModel):
 
     stored_at: datetime
     is_outdated: bool = Field(description="Somebody has switched a source since.")
-    sources: Sequence[SourceView]
+    sources: Sequence[SourceView] = Field(description="The page that was asked for.")
+    names: Sequence[str] = Field(description="Of all sources.")
+    on: int = Field(description="How many of them are on.")
     differences: Sequence[SourceDispute] = Field(description="The page that was asked for.")
     difference_count: int
     texts: int
@@ -96,8 +98,9 @@ class SourcesView(BaseModel):
 
 
 class SourcePages(BaseModel, extra="forbid"):
-    """Which page of the differences."""
+    """Which page of each list."""
 
+    sources: int = Field(1, ge=1, le=100_000)
     page: int = Field(1, ge=1, le=100_000)
     size: int = Field(25, ge=1, le=200)
     source: str = Field("", max_length=LONGEST_NAME, description="Those of one source alone.")
@@ -129,7 +132,14 @@ class SourcesOfProject(Endpoint):
         if found := project_sources(services, project):
             every = [each for each in found["differences"] if asked.source in ("", each["source"])]
             start = (asked.page - 1) * asked.size
-            shown = {"differences": every[start : start + asked.size], "difference_count": len(every)}
+            names = [each["name"] for each in found["sources"]]
+            shown = {
+                "sources": found["sources"][(asked.sources - 1) * asked.size : asked.sources * asked.size],
+                "names": names,
+                "on": sum(each["is_on"] for each in found["sources"]),
+                "differences": every[start : start + asked.size],
+                "difference_count": len(every),
+            }
             try:
                 checked = CheckedSources.model_validate({**found, **shown})
             except ValidationError:

@@ -22,7 +22,7 @@ DRIFT_TESTS = {
 
 
 class LoopPage(Page):
-    """What the loop is worth, what it costs, whether it still fits, and what may be accepted without a look."""
+    """The worth of the loop, its costs, whether the model still fits, and what may be accepted without a look."""
 
     name = "loop"
     below = "overview"

@@ -108,3 +108,12 @@ def test_events_can_be_asked_for_by_annotation(database: Database) -> None:
         label(database, task_id, EventAction.UPDATED)
 
     assert {number: len(found) for number, found in database.events.by_annotation(7, {5, 9}).items()} == {5: 2}
+
+
+def test_judged_answers_are_told_without_what_they_hold(database: Database) -> None:
+    database.blind_answers.add([answer(1, is_reference=True), answer(2), answer(3), answer(4, V2)])
+    database.blind_answers.judge([replace(answer(n), answered_at=f"2026-03-0{n}", is_wrong=n == 2) for n in (1, 2)])
+
+    assert database.blind_answers.judged(7, V1) == [(True, "2026-03-01", False), (False, "2026-03-02", True)]
+    counts = [database.blind_answers.count(7, V1, is_reference=is_reference) for is_reference in (True, False)]
+    assert counts == [1, 2]

@@ -246,3 +246,29 @@ def test_characters_that_a_database_refuses_are_replaced(database: Database, sen
     assert found is not None
     assert (found.annotator, found.model_version, found.changed_at) == (kept, kept, kept)
     assert database.events.add([made(1, changed_at=sent)]) == 0
+
+
+def test_the_newest_events_are_given_by_annotation_those_whose_beginning_is_older_left_out(database: Database) -> None:
+    made = [dataclasses.replace(MADE, annotation_id=n, task_id=n, changed_at=str(n)) for n in range(1, 6)]
+    database.events.add([*made, dataclasses.replace(CHANGED, annotation_id=1, task_id=1)])
+
+    everything, none = database.events.newest_by_annotation(7, 6)
+    newest, left_out = database.events.newest_by_annotation(7, 3)
+
+    assert ([*everything], [event.action for event in everything[1]]) == ([1, 2, 3, 4, 5], ["created", "updated"])
+    assert (none, [*newest], left_out) == (0, [4, 5], 3)
+
+
+def test_it_is_known_who_labeled_a_task_and_whether_it_has_changed_since(database: Database, clock: FakeClock) -> None:
+    others = [
+        dataclasses.replace(MADE, annotation_id=32, annotator="1"),
+        dataclasses.replace(MADE, annotation_id=33, annotator="3", was_cancelled=True),
+        dataclasses.replace(MADE, annotation_id=34, task_id=6),
+    ]
+    database.events.add([MADE, *others])
+    before = clock.now
+    clock.advance(60)
+    database.events.add([CHANGED])
+
+    assert database.events.annotators(7, [5, 99]) == {5: ["1", "2"]}
+    assert [database.events.has_changed(7, task_id, before) for task_id in (5, 6)] == [True, False]

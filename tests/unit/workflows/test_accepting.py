@@ -15,9 +15,11 @@ from ml_backend.snapshots.store import SnapshotFolder
 from ml_backend.tasks import template_path
 from ml_backend.workflows.accepting.audits import AuditCheck
 from ml_backend.workflows.accepting.certify import Certifier
-from ml_backend.workflows.accepting.in_force import certificate_in_force
+from ml_backend.workflows.accepting.in_force import certificate_in_force, stop_accepting
 from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.jobs.kinds.accept import AcceptJob
+from ml_backend.workflows.jobs.kinds.certify import CertifyJob
+from ml_backend.workflows.jobs.kinds.plan_acceptance import PlanAcceptanceJob
 from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
 from ml_backend.workflows.jobs.kinds.undo import UndoJob
 from ml_backend.workflows.labeling.predict import predict_for_studio
@@ -348,3 +350,29 @@ def test_open_audits_head_the_list_of_tasks_to_label_next_up_to_a_third(case: Ce
         (9000, "margin"),
     ]
     assert [task.priority for task in listed] == [way.priority for way in ways]
+
+
+def test_a_plan_is_worked_out_for_many_limits_at_once_and_says_what_validation_rows_show(case: Certifiable) -> None:
+    job = case.run(PlanAcceptanceJob(trigger="page"))
+
+    plan = job.result
+    assert job.state is JobState.SUCCEEDED, job.error
+    assert [each["limit"] for each in plan["forecasts"]] == list(PlanAcceptanceJob.LIMITS)
+    at_two = next(each for each in plan["forecasts"] if each["limit"] == 0.02)
+    assert (at_two["judged"], at_two["wrong"], at_two["tasks"]) == (40, 0, len(case.waiting))
+
+
+def test_a_job_certifies_and_accepts_and_one_that_cannot_says_what_it_has_spent(services: Services) -> None:
+    case = certifiable(services)
+    certified = case.run(CertifyJob(trigger="page", actor="anna", limit=0.02, audit_share=0.05))
+
+    assert certified.result["promise"].startswith(case.champion.name)
+    accept = services.database.jobs.last("accept", case.project.id)
+    assert accept is not None
+    assert accept.state is JobState.QUEUED
+
+    assert stop_accepting(services, case.project, "anna")
+    assert services.database.certificates.all(case.project.id)[0].ending == "it was switched off by anna"
+    refused = case.run(CertifyJob(trigger="page", limit=0.001, audit_share=0.05))
+    assert refused.state is JobState.FAILED
+    assert "nothing was spent" in (refused.error or "")

@@ -12,9 +12,12 @@ from ml_backend.errors import JobError, ProjectNotFound
 from ml_backend.workflows.jobs.kinds.accept import AcceptJob
 from ml_backend.workflows.jobs.kinds.audit import AuditJob
 from ml_backend.workflows.jobs.kinds.base import JobKind
-from ml_backend.workflows.jobs.kinds.compare import CompareJob
+from ml_backend.workflows.jobs.kinds.certify import CertifyJob
+from ml_backend.workflows.jobs.kinds.check_sources import CheckSourcesJob
+from ml_backend.workflows.jobs.kinds.plan_acceptance import PlanAcceptanceJob
 from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
 from ml_backend.workflows.jobs.kinds.promote import PromoteJob
+from ml_backend.workflows.jobs.kinds.report import ReportJob
 from ml_backend.workflows.jobs.kinds.select import SelectJob
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.jobs.kinds.undo import UndoJob
@@ -39,6 +42,10 @@ ONE_OF_EACH = [
     SelectJob(trigger="command", strategy="margin", count=5),
     AcceptJob(trigger="push"),
     UndoJob(version="tickets-1-v1"),
+    ReportJob(trigger="page", target=0.9),
+    PlanAcceptanceJob(trigger="page"),
+    CertifyJob(trigger="page", limit=0.02, audit_share=0.05),
+    CheckSourcesJob(trigger="page"),
 ]
 
 

@@ -245,3 +245,15 @@ def test_rows_that_prompts_alone_propose_say_so(
         ("llm", (JUDGE,)),
         ("rationale", ("pays", JUDGE)),
     }
+
+
+def test_nobody_is_asked_for_a_prompt_that_somebody_has_switched_off(
+    services: Services, project: Project, folder: Path, script: Script
+) -> None:
+    services.database.source_switches.put(project.id, JUDGE, is_on=False, actor="ada")
+
+    checked = source_check(read_texts(services, folder, project))
+
+    assert script.requests == []
+    assert (checked["sources"][0]["is_on"], checked["sources"][0]["coverage"]) == (False, 0)
+    assert f"{JUDGE}: nobody was asked, since it is switched off" in checked["notes"]

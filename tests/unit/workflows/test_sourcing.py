@@ -8,13 +8,18 @@ import pytest
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import ConfigurationError, SourceError
+from ml_backend.workflows.jobs.kinds.check_sources import CheckSourcesJob
+from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.sourcing.check import source_check
 from ml_backend.workflows.sourcing.entries import proposed_entries
 from ml_backend.workflows.sourcing.propose import proposals, source_proposals
 from ml_backend.workflows.sourcing.read import AskedFiles, read_texts
+from ml_backend.workflows.sourcing.stored import stored_check
+from ml_backend.workflows.sourcing.switching import switch_source
 from ml_backend.workflows.splits import splits_of
-from tests.services import CONFIG, add_project, build_test_services, choice, write_export
+from ml_backend.workflows.viewing.sources import project_sources
+from tests.services import CONFIG, add_project, build_test_services, choice, with_settings, write_export
 
 REASONS = """
 from ml_backend.sources.writing import rationale
@@ -211,3 +216,27 @@ def test_controls_that_are_answered_in_words_take_no_sources(services: Services,
     project = add_project(services, label_config=written)
     with pytest.raises(ConfigurationError, match="no control of the label config is answered with labels"):
         read_texts(services, folder, project)
+
+
+def test_a_source_that_somebody_has_switched_off_counts_for_nothing_and_is_measured_all_the_same(
+    services: Services, project: Project, folder: Path
+) -> None:
+    services = with_settings(services, sources=str(folder))
+    job, _ = CheckSourcesJob(trigger="page").request(services, project.id, claim=True)
+    run_job(services, job.id)
+    before = stored_check(services, project)
+    assert before is not None
+    assert [each["is_on"] for each in before["sources"]] == [True, False, True]
+
+    assert switch_source(services, project, "pays", is_on=False, actor="ada")
+    assert not switch_source(services, project, "pays", is_on=False, actor="ben")
+    with pytest.raises(SourceError, match="knows no source 'pay'; it knows pays, wrong, parcels"):
+        switch_source(services, project, "pay", is_on=False, actor="ada")
+    read = read_texts(services, folder, project)
+
+    pays = source_check(read)["sources"][0]
+    assert (pays["is_on"], pays["off_because"]) == (False, "ada switched it off on 2026-01-01")
+    assert (pays["measured_off"], pays["precision"]) == (None, before["sources"][0]["precision"])
+    assert {name for each in proposals(read)[0] for name in each.by} == {"parcels"}
+    (shown, *_) = (project_sources(services, project) or {})["sources"]
+    assert (shown["is_on"], shown["switch"]["actor"]) == (False, "ada")
