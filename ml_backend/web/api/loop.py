@@ -34,7 +34,7 @@ class MeasuredShare(BaseModel):
 class ShareOfWeek(MeasuredShare):
     """A share of the observations of a week, or of several with few."""
 
-    monday: str = Field(alias="from", description="The Monday from which it counts.")
+    monday: str = Field(description="The Monday from which it counts.")
 
 
 class ServedVersion(BaseModel):

@@ -1,5 +1,6 @@
 """The worth of the loop: pre-labels that people accept, accuracy on blind tasks, drift, texts that fit no label."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...domain.drift import DriftKind
@@ -26,10 +27,16 @@ def prelabel_figures(services: Services, project: Project) -> dict[str, Any]:
     shown = people["prelabels"]
     return {
         "accepted": share_of(accepted, accepted + changed),
-        "versions": served_measures(services, project, shown),
-        "weeks": acceptance_by_week(shown),
+        "versions": [
+            each | {"weeks": _with_mondays(each["weeks"])} for each in served_measures(services, project, shown)
+        ],
+        "weeks": _with_mondays(acceptance_by_week(shown)),
         "left_out_events": people["left_out_events"],
     }
+
+
+def _with_mondays(weeks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**each, "monday": each["from"]} for each in weeks]
 
 
 def drift_tests(services: Services, project: Project) -> dict[str, Any]:

@@ -12,15 +12,13 @@ from ml_backend.domain.drift import DriftAlarm, DriftKind
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.flag import FlagOutcome
-from ml_backend.domain.job import JobState
 from ml_backend.domain.project import Project
 from ml_backend.workflows.jobs.kinds.certify import CertifyJob
-from ml_backend.workflows.jobs.kinds.plan_acceptance import PlanAcceptanceJob
 from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.reporting.files import ReportFiles
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.sourcing.stored import store_check
-from tests.certificates import acceptance_of, certificate_of
+from tests.certificates import acceptance_of, certificate_of, store_plan
 from tests.services import add_project, add_version
 from tests.unit.web.test_pages import ESCAPED, EVIL, page, words
 from tests.unit.workflows.audits import put_flag
@@ -35,20 +33,9 @@ def project(services: Services) -> Project:
     return add_project(services, title="Support tickets")
 
 
-def store_plan(services: Services, version: str) -> None:
-    forecasts = [
-        {"limit": limit, "missing_rows": missing, "rows_needed": 170, "coverage": coverage, "tasks": tasks}
-        | {"judged": 200, "wrong": 2}
-        for limit, missing, coverage, tasks in ((0.01, None, 0.0, 0), (0.02, 120, 0.4, 400), (0.05, 0, 0.8, 800))
-    ]
-    plan = {"version": version, "snapshot_id": "s", "validation_rows": 250, "test_rows": 300, "left_out": 3}
-    plan |= {"spent": 0.0, "next_share": 0.0325, "unlabeled": 1000, "budget": 0.05, "forecasts": forecasts}
-    job, _ = services.database.jobs.request(PlanAcceptanceJob.name, 1, {}, dedupe_key="p", lane="plan", claim=True)
-    services.database.jobs.finish(job, JobState.SUCCEEDED, result=plan)
-
-
 def store_report(services: Services, project: Project, **changes: Any) -> None:
     effect = {"blind_mean": 9.0, "difference": -2.5, "low": -3.5, "high": -1.5, "shown": 300, "blind": 60}
+    unscored = {"macro_f1": None, "low": None, "high": None}
     report = {
         "snapshot_id": "s",
         "rows": 400,
@@ -58,8 +45,7 @@ def store_report(services: Services, project: Project, **changes: Any) -> None:
         "costs": {"labels": 400, "human_s": 7200.0, "price": 96.0, "by_way": []},
         "prelabels": {"seconds": effect, "agreement": None, "is_reweighted": False, "notes": [EVIL]}
         | {"by_label": [{"label": EVIL, "seconds": None, "agreement": effect}]},
-        "rounds": [{"name": EVIL, "labels": 1, "human_s": 1.0, "saved_s": None, "machine_s": 1.0}]
-        + [{"name": "v2", "labels": 2, "human_s": 1.0, "saved_s": 1.0, "machine_s": 1.0, "macro_f1": 0.9, "low": 0.8}],
+        "rounds": [{"name": EVIL, "labels": 1, "human_s": 1.0, "saved_s": None, "machine_s": 1.0} | unscored],
         "controls": [],
         "without_curve": [{"control": EVIL, "reason": EVIL}],
         "unfit": {"waiting": 1, "groups": [{"words": [EVIL], "size": 5, "texts": [EVIL], "task_ids": [7]}]},
@@ -68,8 +54,6 @@ def store_report(services: Services, project: Project, **changes: Any) -> None:
         "warnings": [EVIL],
         "annotators": [{"annotator": EVIL, "shared": 40, "agreement": 0.9}],
     }
-    for each in report["rounds"]:
-        each |= {"macro_f1": None, "low": None, "high": None} | each
     file = ReportFiles.of(services, project.ref.key).json
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(report | changes), encoding="utf-8")
@@ -111,7 +95,7 @@ def test_whatever_people_typed_is_escaped_on_each_tab(services: Services, admin:
     services.database.drift_alarms.add(DriftAlarm(1, version.name, DriftKind.TEXTS, EVIL, AT, AT))
     services.database.certificates.add(certificate_of(1))
     put_flag(services, given=EVIL, suggested=EVIL)
-    store_plan(services, version.name)
+    store_plan(services.database, 1, version.name)
     store_report(services, project)
     group = {"label": EVIL, "instead_of": EVIL, "confused": 1, "reasons": 1, "covered": 0}
     group |= {"examples": [{"words": EVIL, "evidence": [], "task_id": 3}]}
@@ -137,7 +121,7 @@ def test_the_plan_says_for_a_limit_what_is_covered_and_missing_and_a_form_tries_
 ) -> None:
     version = add_version(services, project)
     services.versions.serve(version.name)
-    store_plan(services, version.name)
+    store_plan(services.database, 1, version.name)
 
     low, high = words(admin, "/projects/1/loop?limit=2&audits=10"), words(admin, "/projects/1/loop?limit=7.5")
 
@@ -160,7 +144,7 @@ def test_the_plan_says_for_a_limit_what_is_covered_and_missing_and_a_form_tries_
 
 
 def test_a_plan_about_another_version_says_so(services: Services, admin: FlaskClient, project: Project) -> None:
-    store_plan(services, "tickets-1-v0")
+    store_plan(services.database, 1, "tickets-1-v0")
 
     assert "Work it out anew:" in words(admin, "/projects/1/loop")
 

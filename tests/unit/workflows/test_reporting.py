@@ -8,21 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
 from ml_backend.demo.tickets import Ticket, load_tickets
 from ml_backend.domain.example import PrelabelOutcome
+from ml_backend.domain.job import JobState
 from ml_backend.domain.project import Project
 from ml_backend.errors import SourceError
 from ml_backend.labelstudio.payloads import parse_webhook
 from ml_backend.tasks import template_path
+from ml_backend.workflows.jobs.kinds.report import ReportJob
+from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.promoting.promote import Promoter
+from ml_backend.workflows.reporting.files import ReportFiles
 from ml_backend.workflows.reporting.report import report_on_export, report_on_project, write_report
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.splits import splits_of
 from tests.fakes import FakePredictor
 from tests.services import add_project, add_version, build_test_services, choice, with_settings
 from tests.unit.workflows.audits import put_flag
+from tests.visitors import HTML, as_backend
 
 CONFIG = template_path("classification").read_text(encoding="utf-8")
 SPLIT = "0.6,0.2,0.2"
@@ -69,7 +75,12 @@ def simulation(tmp_path_factory: pytest.TempPathFactory, base_model: str) -> Sim
 
 @pytest.fixture(scope="module")
 def report(simulation: Simulation) -> dict[str, Any]:
-    return report_on_project(simulation.services, simulation.project, target=0.9)
+    """The report as a job of the admin's page has left it."""
+    services, project = simulation.services, simulation.project
+    job, _ = ReportJob(trigger="page", target=0.9).request(services, project.id, claim=True)
+    assert run_job(services, job.id) is JobState.SUCCEEDED, services.database.jobs.get(job.id).error
+    found: dict[str, Any] = json.loads(ReportFiles.of(services, project.ref.key).json.read_text(encoding="utf-8"))
+    return found
 
 
 def _answer(services: Services, task: Mapping[str, Any], ticket: Ticket, rng: random.Random) -> None:
@@ -127,6 +138,25 @@ def test_what_was_planted_lies_in_the_intervals(simulation: Simulation, report: 
     rounds = report["rounds"][-1]
     shown = sum(not is_blind for is_blind in simulation.blind.values())
     assert rounds["saved_s"] == pytest.approx(-effects["seconds"]["difference"] * shown, rel=0.01)
+
+
+def test_the_admins_page_shows_the_report_and_its_live_figures_are_the_same(
+    simulation: Simulation, report: dict[str, Any]
+) -> None:
+    client = as_backend(simulation.services)
+    shown = client.get(f"/projects/{simulation.project.id}/loop", headers=HTML).get_data(as_text=True)
+    loop = client.get(f"/api/projects/{simulation.project.id}/loop").get_json()
+
+    assert str(escape(report["controls"][0]["forecast_words"])) in shown
+    assert "<svg" in shown.partition("Cost and forecast")[2]
+    weeks = [each | {"monday": each["from"]} for each in report["live"]["accepted_weeks"]]
+    assert loop["prelabels"]["weeks"] == [
+        {name: value for name, value in each.items() if name != "from"} for each in weeks
+    ]
+    (version,) = loop["prelabels"]["versions"]
+    assert {name: version[name] for name in ("tested", "accuracy", "accepted")} == {
+        name: report["live"]["versions"][0][name] for name in ("tested", "accuracy", "accepted")
+    }
 
 
 def test_the_forecast_and_the_pairs_stand_in_json_and_page(report: dict[str, Any], tmp_path: Path) -> None:
