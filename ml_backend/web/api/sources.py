@@ -10,7 +10,7 @@ from ...domain.access import Role
 from ...errors import ConfigurationError
 from ...options import PREFIX
 from ...workflows.jobs.kinds.check_sources import CheckSourcesJob
-from ...workflows.sourcing.switching import switch_source
+from ...workflows.sourcing.switching import LONGEST_NAME, switch_source
 from ...workflows.viewing.sources import project_sources, who_gets_texts
 from ..call import Call
 from .base import Endpoint, NoFields
@@ -20,7 +20,6 @@ from .projects import PROJECT
 
 __all__ = ["SourcesOfProject"]
 
-LONGEST_NAME = 200
 Exact = tuple[float, float | None, float]
 """A share with its exact 95% interval: low, middle (null where nothing is decided), high."""
 

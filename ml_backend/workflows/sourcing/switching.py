@@ -8,7 +8,10 @@ from ...errors import SourceError
 from ..services import Services
 from .stored import stored_check
 
-__all__ = ["switch_source", "switched_off"]
+__all__ = ["LONGEST_NAME", "switch_source", "switched_off"]
+
+LONGEST_NAME = 200
+"""Characters of a source's name that the database keeps beside all else."""
 
 
 def switch_source(services: Services, project: Project, source: str, *, is_on: bool, actor: str) -> bool:
@@ -17,8 +20,13 @@ def switch_source(services: Services, project: Project, source: str, *, is_on: b
     A source that is switched on can still be off, by what was measured.
 
     Raises:
-        SourceError: the last check of the project's sources knows no such source, and nobody has ever switched it.
+        SourceError: the last check of the project's sources knows no such source, and nobody has ever switched it; or
+            its name is too long.
     """
+    if len(source) > LONGEST_NAME:
+        raise SourceError(
+            f"a name of {len(source)} characters found; a source that is switched has {LONGEST_NAME} at most"
+        )
     switches = services.database.source_switches
     known, checked = switches.all(project.id), stored_check(services, project)
     names = [each["name"] for each in checked["sources"]] if checked else []

@@ -7,6 +7,7 @@ from ml_backend.domain.example import Span
 from ml_backend.domain.flag import FlagOutcome
 from ml_backend.domain.quality import IssueKind
 from ml_backend.workflows.auditing.decisions import learn_decisions, precision_table
+from ml_backend.workflows.viewing.labels import suspects
 from tests.services import add_project, build_test_services, choice
 from tests.unit.workflows.audits import Case, audit_of, push, put_flag, suspect, suspect_first, suspects_in
 
@@ -198,3 +199,19 @@ def test_white_space_at_the_ends_of_a_span_is_no_change_even_of_a_flag_from_befo
     learn_decisions(services, project)
 
     assert [flag.outcome for flag in services.database.flags.all(project.id)] == [outcome]
+
+
+def test_flagged_tasks_are_listed_with_their_texts_and_nothing_tells_decoys_apart(case: Case) -> None:
+    suspect_first(case, 1, 1)
+    flags = {flag.task_id: flag for flag in case.services.database.flags.open(case.project.id)}
+    assert {flag.is_decoy for flag in flags.values() if flag.is_held_out} == {True, False}
+
+    listed, count = suspects(case.services, case.project, 0, 10)
+    (second,), _ = suspects(case.services, case.project, 1, 1)
+
+    assert (count, second) == (3, listed[1])
+    assert {each["task_id"]: each["text"] for each in listed} == {
+        task_id: case.data(task_id)["text"] for task_id in flags
+    }
+    shown = [each for each in listed if flags[each["task_id"]].is_held_out]
+    assert len({(each["kind"], each["given"], each["suggested"]) for each in shown}) == 1
