@@ -102,7 +102,7 @@ class SourcePages(BaseModel, extra="forbid"):
     sources: int = Field(1, ge=1, le=100_000)
     page: int = Field(1, ge=1, le=100_000)
     size: int = Field(25, ge=1, le=200)
-    source: str = Field("", max_length=LONGEST_NAME, description="Those of one source alone.")
+    source: str = Field("", max_length=2000, description="Those of one source alone.")
 
 
 class WantedSwitch(BaseModel, extra="forbid"):

@@ -219,4 +219,4 @@ def test_a_source_is_switched_off_and_on_and_one_that_is_not_known_is_refused(
     press(admin, "/api/projects/1/sources/switch", source="names a bill", on="1")
     assert "Sources on 1 of 1" in words(admin, "/projects/1/sources")
     answer = press(admin, "/api/projects/1/sources/switch", source="gone", on="0")
-    assert "knows no source" in answer.get_data(as_text=True)
+    assert (answer.status_code, "knows no source" in answer.get_data(as_text=True)) == (409, True)
