@@ -123,7 +123,7 @@ def test_auto_accept_is_planned_with_a_slider_and_tried_for_after_a_question(
     store_plan(database, 3, "project-3-3-v1")
     page = signed_in(browser, home, backend, "emil", Role.ADMIN).new_page()
     page.goto(f"{backend.url}/projects/3")
-    page.get_by_role("link", name="Loop").click()
+    page.get_by_role("link", name="Loop", exact=True).click()
     plan = page.locator("#plan")
     plan.get_by_text("400 of 1,000 unlabeled tasks").wait_for()
 
