@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Engine, Float, Index, Select, Table, case, func, select
+from sqlalchemy import Column, ColumnElement, Engine, Float, Index, Table, case, func, select
 
 from ...domain.fit import UNFIT_SHARE, TaskFit
 from .base import Repository, String, StudioId, UtcDateTime, metadata
@@ -105,8 +105,8 @@ class FitRepository(Repository):
     def _first_between(self, project_id: int, start: datetime, end: datetime) -> tuple[int, int]:
         seen_at, is_unfit = fits.c.first_seen_at, fits.c.first_fit <= UNFIT_SHARE
         unfit = func.sum(case((is_unfit, 1), else_=0)).label("unfit")
-        of_week = (fits.c.project_id == project_id, seen_at >= start, seen_at < end)
-        statement: Select[Any] = select(func.count().label("tasks"), unfit).where(*of_week)
+        counts: list[ColumnElement[Any]] = [func.count().label("tasks"), unfit]
+        statement = select(*counts).where(fits.c.project_id == project_id, seen_at >= start, seen_at < end)
         (row,) = self._rows(statement)
         return row["tasks"], int(row["unfit"] or 0)
 

@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from ...domain.access import Role
+from ...domain.field_texts import readable_text
+from ...domain.readable import shortened
 from ...errors import ConfigurationError
 from ...options import PREFIX
 from ...workflows.jobs.kinds.check_sources import CheckSourcesJob
@@ -20,6 +22,7 @@ from .projects import PROJECT
 
 __all__ = ["SourcesOfProject"]
 
+TEXT_CHARACTERS = 300
 Exact = tuple[float, float | None, float]
 """A share with its exact 95% interval: low, middle (null where nothing is decided), high."""
 
@@ -65,7 +68,7 @@ class SourceDispute(BaseModel):
     source: str
     says: str
     given: str
-    text: str
+    text: str = Field(description="Its beginning.")
 
 
 class CheckedSources(BaseModel):
@@ -132,11 +135,15 @@ class SourcesOfProject(Endpoint):
             every = [each for each in found["differences"] if asked.source in ("", each["source"])]
             start = (asked.page - 1) * asked.size
             names = [each["name"] for each in found["sources"]]
+            differences = [
+                each | {"text": shortened(readable_text(each["text"]), TEXT_CHARACTERS)}
+                for each in every[start : start + asked.size]
+            ]
             shown = {
                 "sources": found["sources"][(asked.sources - 1) * asked.size : asked.sources * asked.size],
                 "names": names,
                 "on": sum(each["is_on"] for each in found["sources"]),
-                "differences": every[start : start + asked.size],
+                "differences": differences,
                 "difference_count": len(every),
             }
             try:
