@@ -35,7 +35,7 @@ def _switch(source: str, project: int | None, *, is_on: bool, as_json: bool) -> 
 
     if project is None:
         raise ConfigurationError("name the project: --project ID")
-    services = open_services()
+    services = open_services(project=project)
     connected = services.database.projects.get(project)
     has_changed = switch_source(services, connected, source, is_on=is_on, actor=operator())
     state = "on" if is_on else "off"

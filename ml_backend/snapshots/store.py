@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import re
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime

@@ -26,7 +26,7 @@ class Point:
     Attributes:
         words: what it is, for those who point at it or listen.
         is_marked: it stands out, as what serves does.
-        interval: what the value lies within, drawn as a bar.
+        interval: what the value lies within, drawn as a bar; None: nothing.
     """
 
     x: float
@@ -78,8 +78,12 @@ class Chart:
         parts += [_text(x, HEIGHT - BOTTOM + 18, words, "middle") for x, words in places]
         parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, self.x_title, "middle"))
         parts.append(_text(LEFT, TOP - 2, self.y_title, "start"))
-        bars = ((across.at(point.x), map(up.at, point.interval)) for point in self.points if point.interval)
-        parts += [Markup('<path class="bar" d="M{:.1f} {:.1f}V{:.1f}"/>').format(x, *ends) for x, ends in bars]
+        if self.is_of_shares:
+            parts.append(_path("grid", f"M{across.at(0)} {up.at(0)}L{across.at(1)} {up.at(1)}"))
+        for point in self.points:
+            if point.interval:
+                low, high = map(up.at, point.interval)
+                parts.append(_path("interval", f"M{across.at(point.x):.1f} {low:.1f}V{high:.1f}"))
         line = "L".join(f"{across.at(point.x):.1f} {up.at(point.y):.1f}" for point in self.points)
         parts.append(_path("line", f"M{line}"))
         is_sparse = len(self.points) <= MOST_DOTS

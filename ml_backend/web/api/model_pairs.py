@@ -22,8 +22,9 @@ from ...workflows.viewing.pairs import (
 from ...workflows.voting import Ballots, vote_results
 from ..call import Call
 from .base import Endpoint
+from .jobs import StartedJob
 from .models import HeldOutRow
-from .projects import PROJECT, StartedJob
+from .projects import PROJECT
 
 __all__ = ["OnePair"]
 

@@ -22,7 +22,7 @@ from ..call import Call
 from .base import Endpoint, NoFields
 from .jobs import JobView, StartedJob, StartsJob
 
-__all__ = ["PROJECT", "CheckConnection", "OneProject", "SomeProjects"]
+__all__ = ["PROJECT", "CheckConnection", "OneProject", "SomeProjects", "StudioProject"]
 
 PROJECT = f"<int(min=1, max={Project.GREATEST_ID}):project_id>"
 CONNECT_FIX = "labelloop connect"

@@ -14,8 +14,9 @@ from ...workflows.viewing.models import find_version
 from ...workflows.viewing.promotions import promotion_effects
 from ..call import Call
 from .base import Endpoint, NoFields
+from .jobs import StartedJob
 from .models import MODEL
-from .projects import PROJECT, StartedJob
+from .projects import PROJECT
 
 __all__ = ["PromotionEffects", "RollbackEffects"]
 

@@ -117,6 +117,12 @@ document.addEventListener("submit", (event) => {
   }
 });
 
+// A key presses the button that names it, unless somebody types.
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.target.matches("input, textarea, select")) return;
+  document.querySelector(`button[data-key="${CSS.escape(event.key)}"]`)?.click();
+});
+
 // A form that only asks: as its fields change, its answer is fetched and replaces a part of the page. A slider beside a
 // field is of use with scripts alone.
 let asking = null;

@@ -117,6 +117,50 @@ def test_all_of_it_works_without_scripts(browser: "Browser", home: Path, backend
     page.get_by_role("heading", name="Sign in to labelloop").wait_for()
 
 
+def add_drafts(database: Database, key: str) -> None:
+    """Two versions, and what they wrote to two prompts."""
+    for number in (1, 2):
+        about = {"name": f"{key}-v{number}", "number": number, "project_key": key, "method": Method.LORA}
+        about |= {"snapshot_id": "s", "path": Path("none"), "run_id": "r", "label_config_fingerprint": "f"}
+        database.versions.add([ModelVersion(**about, created_at=datetime.now(UTC))])
+        answers = ControlAnswers(
+            [0, 1], [7, 8], [None, None], [[0], [1]], [f"draft {number}"] * 2, [0.5, 0.5], [number / 4] * 2
+        )
+        figures = {"kind": "generation", "evaluation": {"unanswered": 0}, "mistakes": {}}
+        shown = {"metric": "ROUGE-L", "score": 0.5, "low": 0.4, "high": 0.6, "rows": 2, "accuracy": None}
+        summary = {"left_out": 0, "controls": {"reply": {**shown, "has_labels": False}}}
+        content = answers_to_bytes({"reply": answers})
+        database.measurements.keep(
+            key, f"{key}-v{number}", "s", "test", summary=summary, figures={"reply": figures}, answers=content
+        )
+
+
+def test_drafts_are_voted_on_by_keys_and_a_version_is_promoted_for_a_reason(
+    browser: "Browser", home: Path, backend: Backend, database: Database
+) -> None:
+    key = database.projects.get(3).ref.key
+    add_drafts(database, key)
+    page = signed_in(browser, home, backend, "eve", Role.ADMIN).new_page()
+    page.goto(f"{backend.url}/projects/3/models")
+    page.get_by_role("button", name="Put the two side by side").click()
+    page.get_by_role("link", name="Vote blind on the drafts").click()
+    for number in (1, 2):
+        page.get_by_text(f"Prompt {number} of 2").wait_for()
+        assert key not in page.locator("main article").inner_text()
+        page.keyboard.press("2")
+    page.get_by_text("end to see the result").wait_for()
+    page.get_by_role("button", name="End, and show the result").click()
+    page.get_by_role("heading", name="What people say").wait_for()
+
+    page.goto(f"{backend.url}/projects/3/models/2")
+    page.get_by_role("link", name="Promote").click()
+    page.get_by_label("Reason").fill("the expert prefers it")
+    page.get_by_role("button", name="Promote without the gate").click()
+    page.get_by_role("heading", name="promote").wait_for()
+    (job,) = database.jobs.page(kind="promote", limit=10)
+    assert (job.params["version"], job.params["is_forced"], job.params["actor"]) == (f"{key}-v2", True, "eve")
+
+
 def test_auto_accept_is_planned_with_a_slider_and_tried_for_after_a_question(
     browser: "Browser", home: Path, backend: Backend, database: Database
 ) -> None:

@@ -14,6 +14,7 @@ from ml_backend.workflows.jobs.kinds.audit import AuditJob
 from ml_backend.workflows.jobs.kinds.base import JobKind
 from ml_backend.workflows.jobs.kinds.certify import CertifyJob
 from ml_backend.workflows.jobs.kinds.check_sources import CheckSourcesJob
+from ml_backend.workflows.jobs.kinds.compare import CompareJob
 from ml_backend.workflows.jobs.kinds.plan_acceptance import PlanAcceptanceJob
 from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
 from ml_backend.workflows.jobs.kinds.promote import PromoteJob
