@@ -31,6 +31,7 @@ __all__ = [
     "PromotionError",
     "PromotionVetoed",
     "SnapshotError",
+    "SnapshotNotFound",
     "SourceError",
     "StateError",
     "StudioError",
@@ -148,6 +149,10 @@ class TextServerRejected(TextServerError):
 
 class SnapshotError(LabelloopError):
     """A snapshot is missing, damaged, or too small for what was asked."""
+
+
+class SnapshotNotFound(SnapshotError):
+    """A project has had no such snapshot, or its files are on another machine."""
 
 
 class EncoderError(LabelloopError):

@@ -181,14 +181,21 @@ def add_project(
     return remember_project(services, info.id, info.label_config, title=info.title)
 
 
-def add_version(services: Services, project: Project, label: str = "Shipping", score: float = 0.8) -> ModelVersion:
-    """A registered version of the project, not promoted, that answers every text with one label."""
+def add_version(
+    services: Services, project: Project, label: str = "Shipping", score: float = 0.8, **facts: Any
+) -> ModelVersion:
+    """A registered version of the project, not promoted, that answers every text with one label.
+
+    Args:
+        facts: arguments of `register` that matter to the test.
+    """
     key = project.ref.key
     version = register_version(
         services.versions,
         key,
         run_id=f"run-{key}-{services.versions.next_number(key)}",
         label_config_fingerprint=project.label_config_fingerprint,
+        **facts,
     )
     answers = {"": "Billing"} if label != "Billing" else {"": "Shipping"}
     services.load_predictor.put(version.path, FakePredictor(version.name, answers, label, score))

@@ -13,7 +13,6 @@ from werkzeug.exceptions import HTTPException
 
 from ..errors import (
     AccessError,
-    CertificateError,
     ConfigurationError,
     DatabaseUnavailable,
     FlagError,
@@ -24,8 +23,8 @@ from ..errors import (
     ModelNotFound,
     PayloadError,
     ProjectNotFound,
-    PromotionError,
-    SourceError,
+    SnapshotError,
+    SnapshotNotFound,
     StudioError,
     TextServerError,
     TrackingError,
@@ -45,6 +44,9 @@ STATUSES: tuple[tuple[type[LabelloopError], int], ...] = (
     (ProjectNotFound, 404),
     (JobNotFound, 404),
     (ModelNotFound, 404),
+    (SnapshotNotFound, 404),
+    (SnapshotError, 409),
+    (ConfigurationError, 422),
     (JobError, 409),
     (AccessError, 409),
     (PromotionError, 409),

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Table,
+    func,
     select,
 )
 
@@ -54,15 +55,27 @@ class SnapshotRepository(Repository):
         """Return one of the project's snapshots; None where it has had none of this id."""
         return self._newest(snapshots.c.project_id == project_id, snapshots.c.id == snapshot_id)
 
+    def count(self, project_id: int) -> int:
+        """Return how many snapshots the project has had."""
+        return self._value(select(func.count()).where(snapshots.c.project_id == project_id)) or 0
+
+    def page(self, project_id: int, *, limit: int, offset: int = 0) -> list[SnapshotRecord]:
+        """Return some of the project's snapshots, the newest first."""
+        return self._found(snapshots.c.project_id == project_id, limit=limit, offset=offset)
+
     def last(self, project_id: int) -> SnapshotRecord | None:
         """Return the project's newest snapshot."""
         return self._newest(snapshots.c.project_id == project_id)
 
     def _newest(self, *conditions: ColumnElement[bool]) -> SnapshotRecord | None:
+        return next(iter(self._found(*conditions, limit=1)), None)
+
+    def _found(self, *conditions: ColumnElement[bool], limit: int, offset: int = 0) -> list[SnapshotRecord]:
         statement = (
             select(snapshots.c.id, snapshots.c.last_event_id, snapshots.c.created_at.label("read_at"))
             .where(*conditions)
             .order_by(snapshots.c.created_at.desc(), snapshots.c.last_event_id.desc())
-            .limit(1)
+            .limit(limit)
+            .offset(offset)
         )
-        return next((SnapshotRecord(**row) for row in self._rows(statement)), None)
+        return [SnapshotRecord(**row) for row in self._rows(statement)]

@@ -117,7 +117,7 @@ def _view(services: Services, endpoint: Endpoint) -> Any:
             raise
         sentence = endpoint.sentence(answer)
         accounts.note(call.visitor.entry(endpoint.name, subject, detail=sentence))
-        if request.mimetype == "application/json":
+        if request.mimetype == "application/json" or isinstance(answer, Response):
             return _response(answer)
         for said in filter(None, (sentence, endpoint.secret(answer))):
             flash(said)

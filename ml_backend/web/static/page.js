@@ -112,7 +112,7 @@ document.addEventListener("submit", (event) => {
   if (event.target.matches("form[data-asks]")) {
     event.preventDefault();
     event.target.nextElementSibling.showModal();
-  } else if (event.target.method === "post") {
+  } else if (event.target.method === "post" && !event.target.matches("[data-stays]")) {
     for (const button of event.target.querySelectorAll("button")) button.disabled = true; // pressed once is enough
   }
 });

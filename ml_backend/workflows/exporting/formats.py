@@ -12,7 +12,7 @@ from ...domain.label_config import Control, LabelConfig
 from ...domain.object_tag import ObjectTag
 from ...domain.project import Project
 from ...domain.reasons import Reason, ReasonCount, ReasonCounts
-from ...domain.snapshot import Split
+from ...domain.snapshot import Snapshot, Split
 from ...errors import ConfigurationError
 from ...exporters.base import Exporter, ExportRequest, RowCounter
 from ...labelstudio.files.flat_export import read_flat_export
@@ -20,12 +20,13 @@ from ...labelstudio.files.flat_file import FlatFile
 from ...labelstudio.files.notes import FileNotes
 from ...labelstudio.plans import plan_of
 from ...snapshots.reviewed import changed_rows
+from ...snapshots.store import SnapshotFolder
 from ...tasks import ServingPlan, find_kinds
 from ..connecting.projects import project_as_it_is
 from ..services import Services
 from .row_source import RowSource, plan_of_file
 
-__all__ = ["ExportReport", "export_format", "export_format_of_file"]
+__all__ = ["ExportReport", "export_format", "export_format_of_file", "export_rows_of_snapshot"]
 
 PROMPT, ANSWER = "prompt", "instruction"
 """Names of the two columns in Label Studio's template for fine-tuning data."""
@@ -89,6 +90,18 @@ def export_format_of_file(
         report = _export(RowSource.of_file(services, export, plan, notes, request.split), request, out)
         report = replace(report, notices=(*report.notices, *unread))
     return replace(report, notices=(*report.notices, *notes.sentences))
+
+
+def export_rows_of_snapshot(snapshot: Snapshot, request: ExportRequest, out: Path) -> ExportReport:
+    """Write the rows of a snapshot into a folder, a file per split. No server is asked.
+
+    Raises:
+        ConfigurationError: there is no such format, or it cannot carry what was asked for.
+        SnapshotError: a file of the snapshot is missing or damaged. Nothing is written then.
+    """
+    request = _completed(request, plan_of(snapshot.manifest))
+    rows = SnapshotFolder(snapshot.path).rows
+    return _written({split: rows(split) for split in Split}, request, out, snapshot.manifest.reasons)
 
 
 def _completed(request: ExportRequest, plan: ServingPlan) -> ExportRequest:
