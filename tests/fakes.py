@@ -36,6 +36,7 @@ class FakePredictor:
 
     Attributes:
         asked: the texts of every call.
+        neighbours: the train rows that it finds nearest to every text, by key and cosine.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class FakePredictor:
         self._others = others or {}
         self._control = control
         self.asked: list[list[str]] = []
+        self.neighbours: list[tuple[int, float]] = []
         self._answers = dict(answers or {})
         self._default = default
         self._score = score
@@ -69,6 +71,9 @@ class FakePredictor:
             answers and {name: dataclasses.replace(each, fit=self._fits.get(text)) for name, each in answers.items()}
             for text, answers in zip(texts, self.predict(texts), strict=True)
         ]
+
+    def nearest(self, text: str, count: int) -> Mapping[str, Sequence[tuple[int, float]]]:
+        return {self._control: self.neighbours[:count]}
 
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float:
         return random.Random(f"{self.version}:{key}").random()

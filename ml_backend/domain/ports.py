@@ -185,6 +185,12 @@ class Predictor(Protocol):
         For many texts at a time: the first call takes a while longer, and every text a little.
         """
 
+    def nearest(self, text: str, count: int, /) -> Mapping[str, Sequence[tuple[int, float]]]:
+        """Return per control the train rows that the model finds nearest to a text: `text_key` and cosine.
+
+        A control is absent, or has none, where the version keeps no vectors of its train rows.
+        """
+
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float | None:
         """Draw a score at random from this version's scores; the same key gives the same draw.
 

@@ -123,6 +123,10 @@ class CachedPredictor:
         """As the predictor answers; the cache, whose answers lack the fit, is left alone."""
         return self._predictor.predict_with_fit(texts)
 
+    def nearest(self, text: str, count: int) -> Mapping[str, Sequence[tuple[int, float]]]:
+        """As the predictor finds them."""
+        return self._predictor.nearest(text, count)
+
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float | None:
         """As the predictor draws."""
         return self._predictor.draw_score(key, unasked)

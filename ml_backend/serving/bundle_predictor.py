@@ -63,7 +63,7 @@ class BundlePredictor:
         self._parts = bundle.manifest.parts
         self._writers: dict[str, Writer] = {}
         self._answers: dict[str, Answers] = {}
-        self._answers_with_fit: dict[str, Answers] = {}
+        self._fitting: dict[str, FittingClassifier] = {}
         self._memory: dict[Hashable, int] = {}
         for position, part in enumerate(bundle.manifest.parts):
             if isinstance(part.decoder, TextDecoder):
@@ -75,7 +75,7 @@ class BundlePredictor:
             else:
                 model = engines.classifier(bundle, position) if engines else TextClassifier.load(bundle, position)
                 self._answers[part.control] = model.answers
-                self._answers_with_fit[part.control] = FittingClassifier(model, bundle, position).answers
+                self._fitting[part.control] = FittingClassifier(model, bundle, position)
                 if isinstance(model.encoder, EngineEncoder):
                     self._memory[model.encoder.engine] = model.encoder.engine.memory_bytes
 
@@ -129,7 +129,17 @@ class BundlePredictor:
         Raises:
             BundleError: what tells it cannot be read.
         """
-        return self._predicted(texts, self._answers | self._answers_with_fit)
+        fitting: Mapping[str, Answers] = {name: each.answers for name, each in self._fitting.items()}
+        return self._predicted(texts, {**self._answers, **fitting})
+
+    def nearest(self, text: str, count: int) -> Mapping[str, Sequence[tuple[int, float]]]:
+        """The nearest train rows per control, by key and cosine.
+
+        Raises:
+            BundleError: what is kept of them cannot be read.
+        """
+        about = {name: self._about(name, text) for name in self._fitting}
+        return {name: each.nearest(about[name], count) for name, each in self._fitting.items() if about[name].strip()}
 
     def _predicted(
         self, texts: Sequence[str], answering: Mapping[str, Answers]
@@ -145,13 +155,17 @@ class BundlePredictor:
 
     def _column(self, name: str, answer: Answers, texts: Sequence[str]) -> Sequence[ScoredTarget | None]:
         """A control's answers; None also where the text that it is about is empty."""
-        control = self._control_of.get(name)
-        if control is None:
+        if name not in self._control_of:
             return answer(texts)
-        about = [control.text_in(text) for text in texts]
+        about = [self._about(name, text) for text in texts]
         filled = [text for text in about if text.strip()]
         answers = iter(answer(filled) if filled else ())
         return [next(answers) if text.strip() else None for text in about]
+
+    def _about(self, name: str, text: str) -> str:
+        """Return what a control is decided on out of a task's text."""
+        control = self._control_of.get(name)
+        return text if control is None else control.text_in(text)
 
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float:
         """Draw from the scores of the held-out rows; the same key gives the same draw."""

@@ -96,6 +96,10 @@ class ColdStartPredictor:
         """The same answers: before anything is labeled, nothing tells which texts fit."""
         return self.predict(texts)
 
+    def nearest(self, _text: str, _count: int) -> Mapping[str, Sequence[tuple[int, float]]]:
+        """No row: before anything is labeled, there is none."""
+        return {}
+
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float | None:
         """A score drawn evenly between chance and 1, much as cold-start scores lie; the same key, the same draw.
 

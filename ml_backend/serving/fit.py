@@ -39,6 +39,18 @@ class FittingClassifier:
         fits = self._novelty.p_values(likeness).tolist()
         return [replace(answer, fit=fit) for answer, fit in zip(answers, fits, strict=True)]
 
+    def nearest(self, text: str, count: int) -> list[tuple[int, float]]:
+        """Key and cosine of the train rows that are nearest to a text; none where the version keeps none.
+
+        Raises:
+            BundleError: they cannot be read.
+        """
+        known = self.bundle.known_texts(self.position)
+        if known is None or not len(known.keys):
+            return []
+        _, likeness = self.model.answers_and_likeness([text])
+        return [] if likeness is None else known.nearest(likeness[:, :-1], count)
+
     @cached_property
     def _novelty(self) -> "Novelty | None":
         known = self.bundle.known_texts(self.position)

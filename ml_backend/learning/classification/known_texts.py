@@ -12,7 +12,7 @@ from ...domain.progress import Progress
 from ...measuring.novelty import gaps_between
 from ...models.base.base_model import load_backbone
 from ...models.bundle.bundle import TrainedPart
-from ...models.bundle.known_texts import KnownTexts
+from ...models.bundle.known_texts import KnownTexts, text_key
 from ...models.graphs.encoder import GraphEncoder
 from ...models.graphs.graph import Graph
 from ...models.graphs.runtimes.base import GraphRuntime
@@ -87,7 +87,9 @@ def _with_vectors(
     held_out = decoder.likeness(features, decoder.logits(best.head, features, validation), validation)
     if held_out is None or not np.ptp(kept):
         return None
-    return KnownTexts(vectors, kept, gaps_between(vectors), held_out)
+    of_rows = rows.sampled.rows.texts
+    keys = np.array([text_key(of_rows[i]) for i in chosen[: len(vectors)]], dtype=np.int64)
+    return KnownTexts(vectors, kept, gaps_between(vectors), held_out, keys)
 
 
 def spread_over_labels(codes: Ints, rng: np.random.Generator) -> Ints:

@@ -79,6 +79,17 @@ class Endpoint(ABC):
     def answer(self, call: Call, asked: Any) -> Any:
         """Do what is asked, and return a model."""
 
+    def carry_out(self, call: Call, asked: Any) -> Any:
+        """Do what is asked, write an entry into the audit log, and return the model."""
+        accounts, subject = Accounts(call.services), self.subject.format(**call.ids, **asked.model_dump())
+        try:
+            answer = self.answer(call, asked)
+        except LabelloopError as error:
+            accounts.note(call.visitor.entry(self.name, subject, outcome="failed", detail=str(error)))
+            raise
+        accounts.note(call.visitor.entry(self.name, subject, detail=self.sentence(answer)))
+        return answer
+
     def sentence(self, answer: Any) -> str:  # noqa: ARG002 (for those that say more)
         """Return what a page says once a form has been answered."""
         return "Done."
@@ -102,25 +113,14 @@ def api_blueprint(services: Services, access: Access) -> Blueprint:
 
 
 def _view(services: Services, endpoint: Endpoint) -> Any:
-    accounts = Accounts(services)
-
     def view(**ids: Any) -> ResponseReturnValue:
         call = Call.of(services, ids)
         if endpoint.method == "GET":
             return _response(endpoint.answer(call, endpoint.read()))
-        asked = endpoint.read()
-        subject = endpoint.subject.format(**ids, **asked.model_dump())
-        try:
-            answer = endpoint.answer(call, asked)
-        except LabelloopError as error:
-            accounts.note(call.visitor.entry(endpoint.name, subject, outcome="failed", detail=str(error)))
-            raise
-        sentence = endpoint.sentence(answer)
-        accounts.note(call.visitor.entry(endpoint.name, subject, detail=sentence))
+        answer = endpoint.carry_out(call, endpoint.read())
         if request.mimetype == "application/json" or isinstance(answer, Response):
             return _response(answer)
-        for said in filter(None, (sentence, endpoint.secret(answer))):
-            flash(said)
+        flash(endpoint.sentence(answer))
         return redirect(endpoint.next_path(answer), 303)
 
     return view

@@ -26,7 +26,8 @@ class Page(ABC):
         heading: in the navigation; empty for pages that others lead to.
         tab: in the navigation of a project; empty for pages that are not about a project, or that tabs lead to.
         place: in the navigation, or among the tabs, from left to right.
-        below: name of the page in the navigation, or among the tabs, that leads to this one.
+        below: name of the page in the navigation that leads to this one.
+        methods: of requests; with POST, for what must not stand in an address, and changes nothing.
     """
 
     name: ClassVar[str]
@@ -36,6 +37,7 @@ class Page(ABC):
     tab: ClassVar[str] = ""
     place: ClassVar[int] = 0
     below: ClassVar[str] = ""
+    methods: ClassVar[tuple[str, ...]] = ("GET",)
 
     @staticmethod
     def all() -> Mapping[str, type["Page"]]:
@@ -51,7 +53,7 @@ def pages_blueprint(services: Services, access: Access) -> Blueprint:
     """Return all pages, each open to its role."""
     blueprint = Blueprint("pages", __name__)
     for name, kind in Page.all().items():
-        blueprint.add_url_rule(kind.path, name, _view(services, kind()))
+        blueprint.add_url_rule(kind.path, name, _view(services, kind()), methods=kind.methods)
         access.roles[f"pages.{name}"] = kind.role
     return blueprint
 

@@ -76,6 +76,10 @@ class Remembering:
         """As the predictor answers; these answers are not remembered."""
         return self._predictor.predict_with_fit(texts)
 
+    def nearest(self, text: str, count: int) -> Mapping[str, Sequence[tuple[int, float]]]:
+        """As the predictor finds them."""
+        return self._predictor.nearest(text, count)
+
     def language_model(self, control: str) -> "LanguageModel | None":
         """The model that writes the responses to a control, where the predictor can hand it out."""
         give = getattr(self._predictor, "language_model", None)

@@ -69,7 +69,7 @@ def test_a_part_without_adapter_and_weights_says_so(bundle: Bundle) -> None:
 
 def test_known_texts_come_back_in_half_precision_and_damaged_ones_are_refused(bundle: Bundle, tmp_path: Path) -> None:
     vectors = np.random.default_rng(1).normal(size=(9, 4)).astype(np.float32)
-    known = KnownTexts(vectors[:6, :3], np.arange(6), np.linspace(0.1, 0.6, 6), vectors[6:])
+    known = KnownTexts(vectors[:6, :3], np.arange(6), np.linspace(0.1, 0.6, 6), vectors[6:], np.arange(6) - 3)
     known.write(tmp_path)
 
     again = KnownTexts.read(tmp_path)
@@ -77,6 +77,7 @@ def test_known_texts_come_back_in_half_precision_and_damaged_ones_are_refused(bu
     assert bundle.known_texts(0) is None
     assert again is not None
     np.testing.assert_array_equal(again.codes, known.codes)
+    np.testing.assert_array_equal(again.keys, known.keys)
     for name in ("vectors", "gaps", "held_out"):
         np.testing.assert_allclose(getattr(again, name), getattr(known, name), rtol=1e-3)
     wrong_parts = ({"codes": np.arange(5)}, {"gaps": np.ones(7)}, {"held_out": vectors[:, :3]})
@@ -84,6 +85,9 @@ def test_known_texts_come_back_in_half_precision_and_damaged_ones_are_refused(bu
         wrong.write(tmp_path)
         with pytest.raises(BundleError, match=r"holds vectors \(6, 3\), codes"):
             KnownTexts.read(tmp_path)
+    replace(known, keys=np.arange(5)).write(tmp_path)
+    with pytest.raises(BundleError, match="holds 5 keys of 6 vectors"):
+        KnownTexts.read(tmp_path)
     (tmp_path / "known_texts.safetensors").write_bytes(b"no tensors")
     with pytest.raises(BundleError, match="does not hold vectors of known texts"):
         KnownTexts.read(tmp_path)

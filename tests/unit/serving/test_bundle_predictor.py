@@ -9,7 +9,7 @@ from ml_backend.domain.example import Span
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.measuring.novelty import Novelty, gaps_between
 from ml_backend.models.bundle.bundle import TrainedPart, read_bundle
-from ml_backend.models.bundle.known_texts import KnownTexts
+from ml_backend.models.bundle.known_texts import KnownTexts, text_key
 from ml_backend.models.decoders.base import Decoder
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
@@ -97,7 +97,8 @@ def test_fits_come_with_the_same_answers_where_the_version_knows_texts(
     head = random_head(3, encoder.width)
     vectors = encoder.embed(texts)
     likeness = np.column_stack([vectors, head.logits(vectors).max(axis=1)])
-    known = KnownTexts(vectors[:40], np.arange(40) % 3, gaps_between(vectors[:40]), likeness[40:80])
+    keys = np.array([text_key(text) for text in texts[:40]])
+    known = KnownTexts(vectors[:40], np.arange(40) % 3, gaps_between(vectors[:40]), likeness[40:80], keys)
     part = written_part(tmp_path / "part", head, SoftmaxDecoder(labels=LABELS))
     known.write(part.folder)
     knowing = BundlePredictor(written_bundle(tmp_path / "knowing", base, part, version="tickets-1-v3").path)
@@ -110,6 +111,10 @@ def test_fits_come_with_the_same_answers_where_the_version_knows_texts(
     np.testing.assert_allclose(found, fits, atol=2.5 / 41)
     assert without_fit(answers) == knowing.predict(texts[80:])
     assert [answer and answer["intent"].fit for answer in without.predict_with_fit(TEXTS)] == [None] * 4
+    (key, similarity), *others = knowing.nearest(texts[7], 3)["intent"]
+    assert (key, len(others)) == (text_key(texts[7]), 2)
+    assert similarity == pytest.approx(1.0, abs=2e-3)
+    assert (without.nearest(texts[7], 3), knowing.nearest(" ", 3)) == ({"intent": []}, {})
 
 
 def without_fit(answers: Sequence[Mapping[str, ScoredTarget] | None]) -> list[Mapping[str, ScoredTarget] | None]:

@@ -49,6 +49,9 @@ class Answering:
     def predict_with_fit(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
         return self.predict(texts)
 
+    def nearest(self, _text: str, _count: int) -> Mapping[str, Sequence[tuple[int, float]]]:
+        return {}
+
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float | None:
         self.unasked.append(frozenset(unasked))
         return None
