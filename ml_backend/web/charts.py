@@ -26,14 +26,15 @@ class Point:
     Attributes:
         words: what it is, for those who point at it or listen.
         is_marked: it stands out, as what serves does.
-        interval: what the value lies within, drawn as a bar; None: nothing.
+        low, high: ends of its interval; None: it has none.
     """
 
     x: float
     y: float
     words: str = ""
     is_marked: bool = False
-    interval: tuple[float, float] | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,10 @@ class Chart:
         x_title, y_title: of the axes, units included.
         x_format: of the numbers on the horizontal axis, or what turns one into words.
         y_format: of the numbers on the vertical axis.
-        is_of_shares: both axes go from 0 to 1, and the diagonal is drawn, on which both are equal.
+        is_joined: a line goes through the points.
+        band: a curve with its interval, as points that have one, by their places; drawn behind the points.
+        goal: a value to reach, in the point's `y`, with words that stand beside its line.
+        today: a place on the horizontal axis to tell apart, in the point's `x`, with such words.
     """
 
     title: str
@@ -54,14 +58,19 @@ class Chart:
     points: Sequence[Point]
     x_format: str | Callable[[float], str] = ",.0f"
     y_format: str = ".2f"
-    is_of_shares: bool = False
+    is_joined: bool = True
+    band: Sequence[Point] = ()
+    goal: Point | None = None
+    today: Point | None = None
 
     def svg(self) -> Markup:
         """Return the drawing; empty where there are fewer than two points."""
-        if len(self.points) < 2:
+        drawn = [*self.points, *self.band]
+        if len(drawn) < 2:
             return Markup("")
-        xs = [point.x for point in self.points]
-        ys = [y for point in self.points for y in (point.y, *(point.interval or ()))]
+        xs = [point.x for point in (*drawn, *filter(None, [self.today]))]
+        ends = (end for point in drawn for end in (point.y, point.low, point.high) if end is not None)
+        ys = [*ends, *([self.goal.y] if self.goal else [])]
         across, up = _Scale.of(xs, LEFT, WIDTH - RIGHT), _Scale.of(ys, HEIGHT - BOTTOM, TOP)
         if self.is_of_shares:
             across, up = _Scale(0.0, 1.0, LEFT, WIDTH - RIGHT), _Scale(0.0, 1.0, HEIGHT - BOTTOM, TOP)
@@ -78,16 +87,14 @@ class Chart:
         parts += [_text(x, HEIGHT - BOTTOM + 18, words, "middle") for x, words in places]
         parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, self.x_title, "middle"))
         parts.append(_text(LEFT, TOP - 2, self.y_title, "start"))
-        if self.is_of_shares:
-            parts.append(_path("grid", f"M{across.at(0)} {up.at(0)}L{across.at(1)} {up.at(1)}"))
-        for point in self.points:
-            if point.interval:
-                low, high = map(up.at, point.interval)
-                parts.append(_path("interval", f"M{across.at(point.x):.1f} {low:.1f}V{high:.1f}"))
-        line = "L".join(f"{across.at(point.x):.1f} {up.at(point.y):.1f}" for point in self.points)
-        parts.append(_path("line", f"M{line}"))
+        parts += self._behind(across, up)
+        if self.is_joined and self.points:
+            parts.append(_path("line", [(across.at(point.x), up.at(point.y)) for point in self.points]))
         is_sparse = len(self.points) <= MOST_DOTS
         for point in sorted(self.points, key=lambda point: point.is_marked):
+            if point.low is not None and point.high is not None:
+                x = across.at(point.x)
+                parts.append(_path("interval", [(x, up.at(point.low)), (x, up.at(point.high))]))
             if point.words and (is_sparse or point.is_marked):
                 kind = "point marked" if point.is_marked else "point"
                 parts.append(
@@ -97,8 +104,23 @@ class Chart:
                 )
         return Markup("").join([*parts, Markup("</svg>")])
 
-    def _x_words(self, tick: float) -> str:
-        return format(tick, self.x_format) if isinstance(self.x_format, str) else self.x_format(tick)
+    def _behind(self, across: "_Scale", up: "_Scale") -> list[Markup]:
+        """Return the band with its curve, and the lines of the goal and of today."""
+        parts: list[Markup] = []
+        if self.band:
+            lows = [(across.at(each.x), up.at(each.y if each.low is None else each.low)) for each in self.band]
+            highs = [(across.at(each.x), up.at(each.y if each.high is None else each.high)) for each in self.band]
+            parts.append(_path("band", [*lows, *reversed(highs)]))
+            parts.append(_path("curve", [(across.at(each.x), up.at(each.y)) for each in self.band]))
+        if self.goal:
+            y = up.at(self.goal.y)
+            parts.append(_path("goal", [(LEFT, y), (WIDTH - RIGHT, y)]))
+            parts.append(_text(WIDTH - RIGHT, y - 6, self.goal.words, "end"))
+        if self.today:
+            x = across.at(self.today.x)
+            parts.append(_path("today", [(x, TOP), (x, HEIGHT - BOTTOM)]))
+            parts.append(_text(x + 6, HEIGHT - BOTTOM - 8, self.today.words, "start"))
+        return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +150,8 @@ class _Scale:
         return [(first + i) * step for i in range(MOST_TICKS + 1) if (first + i) * step <= self.high]
 
 
-def _path(kind: str, way: str) -> Markup:
-    return Markup('<path class="{}" d="{}"/>').format(kind, way)
+def _path(kind: str, places: Sequence[tuple[float, float]]) -> Markup:
+    return Markup('<path class="{}" d="M{}"/>').format(kind, "L".join(f"{x:.1f} {y:.1f}" for x, y in places))
 
 
 def _text(x: float, y: float, words: str, anchor: str) -> Markup:
