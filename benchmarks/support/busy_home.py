@@ -1,30 +1,34 @@
 """A home folder of a backend that has been used for long: projects, events, versions, jobs, and an audit log."""
 
 import dataclasses
+import hashlib
 import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from xml.sax.saxutils import quoteattr
 
 from benchmarks.support.busy_loop import add_loop
 from ml_backend.domain.access import AuditEntry, Role, User
 from ml_backend.domain.event import AnnotationEvent, EventAction
-from ml_backend.domain.example import PrelabelOutcome, SelectedBy
+from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy
 from ml_backend.domain.flag import Flag
 from ml_backend.domain.job import JobState
 from ml_backend.domain.model import GateDecision, Method, ModelVersion, PromotionState
 from ml_backend.domain.project import Project
 from ml_backend.domain.project_setting import SettingOrigin
 from ml_backend.domain.quality import IssueKind
+from ml_backend.domain.reasons import Reason, ReasonCount
+from ml_backend.domain.row_json import row_to_json, to_line
 from ml_backend.domain.selection import SelectedTask
 from ml_backend.domain.snapshot import SnapshotManifest, SplitFractions
 from ml_backend.jobs.launcher import job_folder, log_path
 from ml_backend.jobs.loss_file import LossFile
+from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.snapshots.store import SnapshotFolder, _manifest_to_json, _snapshot_id
 from ml_backend.storage.database import open_database
-from ml_backend.tasks import template_path
 from ml_backend.workflows.connecting.projects import slug_of
 
 __all__ = ["Amounts", "BusyHome"]
@@ -49,26 +53,49 @@ class Amounts:
     versions: int = 200
     jobs: int = 500
     actions: int = 2_000
-    setting_changes: int = 1_000
-    users: int = 40
+    row_files: int = 2
+    """So many of the newest snapshots have their rows; the others have a manifest alone."""
 
 
 class BusyHome:
-    """Fills a new home folder on SQLite; the clock goes on as things happen."""
+    """Fills a new home folder and a new database; the clock goes on as things happen.
 
-    def __init__(self, home: Path, amounts: Amounts, *, seed: int = 1) -> None:
-        home.mkdir(parents=True)
+    Args:
+        database_url: "": SQLite, in the home folder.
+        titles: of the projects, in turn.
+        labels: of all projects.
+        text: what every row begins with.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        amounts: Amounts,
+        *,
+        seed: int = 1,
+        database_url: str = "",
+        titles: Sequence[str] = TITLES,
+        labels: Sequence[str] = LABELS,
+        text: str = "Where is my order",
+    ) -> None:
+        home.mkdir(parents=True, exist_ok=True)
         self._home, self._amounts, self._draw, self._now = home, amounts, random.Random(seed), BEGINNING
-        self._database = open_database(f"sqlite:///{home / 'labelloop.db'}", lambda: self._now)
+        self._titles, self._labels, self._text = titles, labels, text
+        self._database = open_database(database_url or f"sqlite:///{home / 'labelloop.db'}", lambda: self._now)
 
     def fill(self) -> User:
         """Fill it, and return an admin, who has not signed in yet."""
-        kinds = {2: "entities", 3: "generation"}
+        choices = "".join(f"<Choice value={quoteattr(label)}/>" for label in self._labels)
+        config = (
+            '<View><Text name="text" value="$text"/><Choices name="category" toName="text" choice="single">'
+            f"{choices}</Choices></View>"
+        )
+        fingerprint = parse_label_config(config).fingerprint
         projects = []
         for number in range(1, self._amounts.projects + 1):
-            title = TITLES[(number - 1) % len(TITLES)] + (f" {number}" if number > len(TITLES) else "")
-            config = template_path(kinds.get(number, "classification")).read_text(encoding="utf-8")
-            made = {"title": title, "label_config": config, "fingerprint": "0123456789ab"}
+            title = self._titles[(number - 1) % len(self._titles)]
+            title += f" {number}" if number > len(self._titles) else ""
+            made = {"title": title, "label_config": config, "fingerprint": fingerprint}
             new = self._database.projects.add(number, slug=slug_of(title), split=SplitFractions(), **made)
             projects.append(new)
         first = projects[0]
@@ -76,7 +103,7 @@ class BusyHome:
         self._add_events(projects)
         self._add_lists(first)
         self._add_jobs(projects)
-        add_loop(self._database, self._home, first, self._draw)
+        self._add_forecast(first)
         for number in range(self._amounts.actions):
             self._now += timedelta(minutes=7)
             subject = f"project {number % self._amounts.projects + 1}"
@@ -102,11 +129,15 @@ class BusyHome:
     def _add_versions(self, project: Project) -> None:
         database, key = self._database, project.ref.key
         serving = ModelVersion.cold_start_name(key, project.label_config_fingerprint)
+        parent = None
         for number in range(1, self._amounts.versions + 1):
             self._now += timedelta(hours=9)
             labels = 60 + 45 * number
             score = 0.88 - 0.5 / (1 + number / 6) + self._draw.uniform(-0.012, 0.012)
-            snapshot_id = self._write_manifest(project, labels)
+            has_rows = number > self._amounts.versions - self._amounts.row_files
+            snapshot_id = parent = self._write_snapshot(
+                project, labels, parent if has_rows else None, has_rows=has_rows
+            )
             database.snapshots.add(project.id, snapshot_id, 0)
             name = ModelVersion.name_of(key, number)
             version = ModelVersion(
@@ -138,9 +169,20 @@ class BusyHome:
                 database.promotions.advance(database.promotions.commit(begun, key), PromotionState.DONE)
                 serving = name
 
-    def _write_manifest(self, project: Project, labels: int) -> str:
-        """Write a snapshot's manifest alone, which is all that pages read, and return the snapshot's id."""
+    def _write_snapshot(self, project: Project, labels: int, parent: str | None, *, has_rows: bool) -> str:
+        """Write a snapshot's manifest, and its rows if asked, and return the snapshot's id."""
         held_out = labels // 10
+        rows = {"train": labels - 2 * held_out, "validation": held_out, "test": held_out}
+        first, contents, counts = 0, dict[str, str](), dict[str, dict[str, dict[str, int]]]()
+        for split, count in rows.items():
+            answers = [
+                self._labels[(n + (n % 41 == labels % 41)) % len(self._labels)] for n in range(first, first + count)
+            ]
+            counts[split] = {"category": {label: answers.count(label) for label in self._labels}}
+            if has_rows:
+                numbered = enumerate(answers, first + 1)
+                contents[f"{split}.jsonl"] = "".join(to_line(row_to_json(self._row(n, label))) for n, label in numbered)
+            first += count
         manifest = SnapshotManifest(
             id="",
             project=project.ref,
@@ -149,16 +191,26 @@ class BusyHome:
             review_rule="submitted",
             split=project.split,
             seed=1,
-            counts={"train": labels - 2 * held_out, "validation": held_out, "test": held_out, "unresolved": 12},
-            label_counts={},
-            dropped={},
-            files={},
+            counts={**rows, "unresolved": 12, "dropped": 7},
+            label_counts=counts,
+            dropped={"duplicate": 7},
+            files={name: hashlib.sha256(text.encode()).hexdigest() for name, text in contents.items()},
+            parent=parent,
+            created_at=self._now.isoformat(),
+            reasons=(ReasonCount(Reason.DUPLICATE, "", 7, 7, tuple(range(1, 8))),),
         )
         manifest = dataclasses.replace(manifest, id=_snapshot_id(manifest))
         folder = self._home / "snapshots" / project.ref.key / manifest.id
         folder.mkdir(parents=True)
         (folder / SnapshotFolder.MANIFEST).write_text(json.dumps(_manifest_to_json(manifest)), encoding="utf-8")
+        for name, text in contents.items():
+            (folder / name).write_bytes(text.encode())
         return manifest.id
+
+    def _row(self, number: int, label: str) -> Row:
+        text, target = f"{self._text} {number}, and when will it come?", {"category": label}
+        labels = (AnnotatorLabel("1", target, blind=False),)
+        return Row(f"task-{number}", number, {"text": text}, target, labels, Provenance((number,)))
 
     def _add_events(self, projects: list[Project]) -> None:
         database, first = self._database, projects[0]
@@ -196,7 +248,7 @@ class BusyHome:
         ]
         self._database.selections.put(project.id, tasks)
         for number in range(120):
-            given, suggested = self._draw.sample(LABELS, 2)
+            given, suggested = self._draw.sample(self._labels, 2)
             flag = Flag(
                 project_id=project.id,
                 task_id=30_000 + number,
@@ -212,6 +264,24 @@ class BusyHome:
                 flagged_at=BEGINNING,
             )
             self._database.flags.put(flag)
+
+    def _add_forecast(self, project: Project) -> None:
+        points = [{"labels": n, "low": s - 0.04, "score": s, "high": s + 0.04} for n, s in ((900, 0.7), (9000, 0.85))]
+        curve = {
+            "control": "category",
+            "metric": "macro-F1",
+            "labels_now": 9000,
+            "lead": [0.0, 0.0, 0.0],
+            "points": points,
+            "band": [*points, {"labels": 20_000, "low": 0.85, "score": 0.88, "high": 0.91}],
+            "forecast": {"target": 0.9, "labels": [9_000, 16_000, None], "hours": [30.0, 53.0, None], "never": 0.2},
+            "forecast_words": "macro-F1 .90 costs 9,000 more labels or more, most likely 16,000: 53.0 expert hours.",
+            "next_words": "The next 100 labels buy 0.1 points of macro-F1 (0.0 to 0.2).",
+            "notes": [],
+        }
+        job, _ = self._database.jobs.request("report", project.id, {}, dedupe_key="report", lane="report", claim=True)
+        result = {"made_at": self._now.isoformat(), "rows": 9000, "curves": [curve], "without_curve": []}
+        self._database.jobs.finish(job, JobState.SUCCEEDED, result=result)
 
     def _add_jobs(self, projects: list[Project]) -> None:
         jobs, count = self._database.jobs, self._amounts.jobs

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import quote, urlsplit
 
-from flask import Flask, Request, Response, abort, g, redirect, request
+from flask import Flask, Request, Response, abort, g, has_request_context, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user
 from flask_wtf import CSRFProtect
@@ -122,7 +122,9 @@ class Access:
         if not wants_html() or request.method not in READING:
             abort(HTTPStatus.UNAUTHORIZED, NOBODY)
         here = request.full_path.rstrip("?")
-        return redirect("/login" if here == "/" else f"/login?next={quote(here)}", HTTPStatus.SEE_OTHER)
+        login = url_for("sign_in.login")
+        target = login if here == "/" else f"{login}?next={quote(request.script_root + here)}"
+        return redirect(target, HTTPStatus.SEE_OTHER)
 
     def _of_session(self, token: str) -> Visitor | None:
         user = self._accounts.of_session(token, is_use=LIVE_HEADER not in request.headers)
@@ -150,14 +152,15 @@ class Access:
 
 def own_path(target: str | None) -> str:
     """Return a path of this site to go on to: the given one, or the first page where that leads anywhere else."""
+    first = f"{request.script_root}/" if has_request_context() else "/"
     # Browsers read a backslash as a slash, and leave out tabs and line ends.
     if not target or not target.startswith("/") or "\\" in target or any(ord(each) < 32 for each in target):
-        return "/"
+        return first
     try:
         parts = urlsplit(target)
     except ValueError:
-        return "/"
-    return "/" if parts.scheme or parts.netloc or target.startswith("//") else target
+        return first
+    return first if parts.scheme or parts.netloc or target.startswith("//") else target
 
 
 def wants_html() -> bool:

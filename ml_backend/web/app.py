@@ -1,5 +1,7 @@
 """The Flask application: what Label Studio calls, the admin's page with its API, and what all of them share."""
 
+from urllib.parse import urlsplit
+
 from flask import Flask
 
 from ..workflows.services import Services
@@ -9,6 +11,7 @@ from .errors import register_errors
 from .guard import Guard
 from .label_studio import label_studio_blueprint
 from .metrics import Metrics
+from .mount import Mounted
 from .pages.base import pages_blueprint
 from .shell import register_shell
 from .sign_in import SignIn
@@ -36,4 +39,6 @@ def create_app(services: Services) -> Flask:
     app.register_blueprint(api_blueprint(services, access))
     app.register_blueprint(pages_blueprint(services, access))
     SignIn(services, access, metrics).register(app)
+    if urlsplit(services.options.backend.url).path.strip("/"):
+        app.wsgi_app = Mounted(app.wsgi_app, services.options.backend.url)  # type: ignore[method-assign]
     return app

@@ -25,6 +25,7 @@ from gunicorn.util import unquote_to_wsgi_str
 from ..domain.addresses import LOOPBACK_HOSTS, WEBHOOK_USER
 from ..options import BackendOptions
 from .limits import BODY_LIMIT, body_limit, limit_requests
+from .mount import Mounted
 
 if TYPE_CHECKING:
     from gunicorn.http.message import Request as Head
@@ -72,6 +73,7 @@ class Guard:
         self._password = access.password.get_secret_value()
         self._webhook_password = access.webhook_password.get_secret_value()
         public = urlsplit(access.url).hostname
+        self._prefix = urlsplit(access.url).path.rstrip("/")
         self._hosts = LOOPBACK_HOSTS | ({public} if public else frozenset())
         self._is_loopback = access.is_loopback
         self._failed_logins = _FailedLogins(count_failed_login, clock)
@@ -84,7 +86,7 @@ class Guard:
 
     def _body_limit(self, head: "Head") -> int:
         """Return how many bytes of the body to read after this head; 0 where the head alone refuses the request."""
-        request = Request(_environ(head))
+        request = Request(_environ(head, self._prefix))
         return 0 if self._refusal(request) else body_limit(request.path)
 
     def _check(self) -> None:
@@ -173,9 +175,10 @@ def refuse_training_by_events() -> None:
         abort(403, "the webhook's credentials may only post events; START_TRAINING needs the backend's")
 
 
-def _environ(head: "Head") -> dict[str, str]:
+def _environ(head: "Head", prefix: str) -> dict[str, str]:
     """Return the WSGI variables that the checks read; a request without a host is checked later, by the socket's."""
-    environ = {"REQUEST_METHOD": head.method, "PATH_INFO": unquote_to_wsgi_str(head.path), "HTTP_HOST": "localhost"}
+    path = Mounted.inner_path(unquote_to_wsgi_str(head.path), prefix)
+    environ = {"REQUEST_METHOD": head.method, "PATH_INFO": path, "HTTP_HOST": "localhost"}
     for name, value in head.headers:
         environ["CONTENT_TYPE" if name == "CONTENT-TYPE" else f"HTTP_{name.replace('-', '_')}"] = value
     return environ

@@ -117,7 +117,7 @@ def register_shell(app: Flask, services: Services) -> None:
 
 def here() -> str:
     """Return the address of the page that is shown, to come back to."""
-    return own_path(request.full_path.rstrip("?"))
+    return own_path(request.script_root + request.full_path.rstrip("?"))
 
 
 @cache

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from flask import Blueprint, Flask, abort, flash, redirect, render_template, request, session
+from flask import Blueprint, Flask, abort, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
 from flask_login import current_user, login_user, logout_user
@@ -75,7 +75,7 @@ class SignIn:
         user = self._accounts.of_link(token)
         if user is None:
             if current_user.is_authenticated:
-                return redirect("/", 303)
+                return redirect(own_path(None), 303)
             if request.method == "POST":
                 self._refuse("unknown", "a link that was used, has expired or never was")
             abort(404, "this link was used already, or is older than a day; `labelloop users link NAME` makes another")
@@ -89,7 +89,7 @@ class SignIn:
             else:
                 if password:
                     self._accounts.set_password(user, password)
-                return self._let_in(user, "link", "/")
+                return self._let_in(user, "link", own_path(None))
         shown = {"user": user, "least": self._accounts.LEAST_PASSWORD, "longest": LONGEST_PASSWORD}
         return render_template("link.html", form=form, error=error, **shown), 422 if error else 200
 
@@ -123,7 +123,7 @@ class SignIn:
         self._accounts.note(visitor.entry("sign out"))
         logout_user()
         session.clear()
-        return redirect("/login", 303)
+        return redirect(url_for("sign_in.login"), 303)
 
     def _let_in(self, user: User, via: str, target: str) -> ResponseReturnValue:
         # A new cookie with a new token: whatever somebody may have planted before is worth nothing.
