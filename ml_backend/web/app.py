@@ -7,6 +7,7 @@ from flask import Flask
 from ..workflows.services import Services
 from .access import Access, is_for_people
 from .api.base import api_blueprint
+from .compress import compress_answers
 from .errors import register_errors
 from .guard import Guard
 from .label_studio import label_studio_blueprint
@@ -31,6 +32,7 @@ def create_app(services: Services) -> Flask:
     ).protect(app)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # flask types the provider by its base class
     metrics.observe(app)
+    compress_answers(app)
     register_errors(app, metrics, services.alarms)
     access.protect(app)
     Streams().register(app)

@@ -15,6 +15,13 @@ function writeTimes(root) {
   }
 }
 
+// A table that is wider than its place can then be moved with the arrow keys in every browser.
+function reachScrolled() {
+  for (const part of document.querySelectorAll(".scroll, pre")) {
+    if (part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight) part.tabIndex = 0;
+  }
+}
+
 function tell(text, isFailure = false) {
   const notice = document.getElementById("notice");
   notice.textContent = text;
@@ -51,6 +58,7 @@ async function replaceParts() {
         part.replaceWith(fresh[place]);
       });
     }
+    reachScrolled();
     if (document.getElementById("notice").hasAttribute("data-failure")) tell("");
   } catch (error) {
     tell(`The backend does not answer (${error.message}); trying again.`, true);
@@ -91,6 +99,7 @@ async function loadInto(target, link) {
     const part = page.querySelector(link.dataset.load);
     if (!part) throw new Error(page.querySelector("main p:nth-of-type(2)")?.textContent ?? `status ${response.status}`);
     target.replaceChildren(...part.childNodes);
+    reachScrolled();
   } catch (error) {
     tell(`That did not work: ${error.message}`);
   }
@@ -165,7 +174,8 @@ window.addEventListener("pageshow", (event) => {
 });
 
 writeTimes(document);
-prepareSliders();
+reachScrolled();
+window.addEventListener("resize", reachScrolled);
 const events = document.querySelector("[data-events]");
 if (events) follow(events.dataset.events);
 else poll();

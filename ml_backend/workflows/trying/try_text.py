@@ -158,8 +158,8 @@ def _nearest(
     found = {name: keys for name, keys in predictor.nearest(text, NEAREST_SHOWN).items() if keys}
     if not found:
         return [], (
-            "what serves keeps no vectors of the texts that it learned from: only versions with one label per text do, "
-            "with 19 validation rows or more, trained since such vectors can be traced to their rows"
+            f"{predictor.version} keeps no vectors of its train rows; a version does that answers with one label per "
+            "text and had 19 validation rows or more, and earlier versions of labelloop did not keep what names them"
         )
     version = services.database.versions.find(predictor.version)
     try:

@@ -1,5 +1,6 @@
 """The pages: what they show, what they make of hostile texts, and what works without scripts."""
 
+import gzip
 import re
 from dataclasses import replace
 from urllib.parse import quote
@@ -318,3 +319,20 @@ def test_errors_are_pages_for_browsers_and_json_for_all_else(admin: FlaskClient)
     assert admin.get("/jobs/9").get_json()["error"].startswith("there is no job 9")
     assert admin.get("/api/jobs/9", headers=HTML).mimetype == "application/json"
     assert admin.get("/nothing", headers=HTML).status_code == 404
+
+
+def test_long_answers_for_people_are_compressed_where_the_browser_takes_that(
+    services: Services, admin: FlaskClient
+) -> None:
+    def sent(path: str, *, accepts: str) -> tuple[str | None, bool]:
+        answer = admin.get(path, headers=HTML | {"Accept-Encoding": accepts})
+        encoding = answer.headers.get("Content-Encoding")
+        assert len(answer.data) == int(answer.headers["Content-Length"])
+        whole = gzip.decompress(answer.data) if encoding == "gzip" else answer.data
+        return encoding, b"No project is connected" in whole
+
+    assert sent("/", accepts="br, gzip") == ("gzip", True)
+    assert sent("/", accepts="identity") == (None, True)
+    assert sent("/", accepts="gzip;q=0") == (None, True)
+    assert admin.get("/", headers=HTML).headers["Vary"] == "Accept-Encoding, Cookie"
+    assert sent("/metrics", accepts="gzip")[0] is sent("/api/projects", accepts="gzip")[0] is None
