@@ -1,4 +1,4 @@
-"""What more labels buy: the newest forecast, and making another."""
+"""The forecast of what more labels buy: the newest one, and making another."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -49,7 +49,7 @@ class LabelCurve(BaseModel):
     notes: list[str]
 
 
-class Forecast(BaseModel):
+class ForecastView(BaseModel):
     """The newest forecast of a project."""
 
     made_at: str = Field(description="Empty: none was made.")
@@ -72,12 +72,12 @@ class ProjectForecast(Endpoint):
     name = "forecast"
     path = f"/projects/{PROJECT}/forecast"
 
-    def answer(self, call: Call, asked: NoFields) -> Forecast:
+    def answer(self, call: Call, asked: NoFields) -> ForecastView:
         del asked
         project = call.services.database.projects.get(call.ids["project_id"])
         found, under_way = newest_forecast(call.services, project)
         nothing: dict[str, Any] = {"made_at": "", "rows": 0, "curves": [], "without_curve": [], "job_id": None}
-        return Forecast.model_validate({**(found or nothing), "under_way": under_way})
+        return ForecastView.model_validate({**(found or nothing), "under_way": under_way})
 
 
 class MakeForecast(Endpoint):

@@ -63,7 +63,7 @@ class TriedAnswer(BaseModel):
 
 
 class WordEffect(BaseModel):
-    """What a word, or a run of words, does."""
+    """A word, or a run of words, and what it does."""
 
     text: str
     field: str
@@ -105,7 +105,7 @@ class NearRow(BaseModel):
 
 
 class TriedText(BaseModel):
-    """What the version that serves says about a text."""
+    """The version that serves, and what it says about a text."""
 
     version: str
     answers: list[TriedAnswer]

@@ -1,4 +1,4 @@
-"""What the model that serves a project says about a text that somebody typed in."""
+"""Answer a text that somebody typed in with the model that serves a project."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ __all__ = ["MOST_CHARACTERS", "readable_fields", "try_text"]
 
 MOST_CHARACTERS = 5000
 """In all fields together: what a form can hold in any script, and a model can read some sixty times while one waits."""
-LABELS_SHOWN, NEAREST_SHOWN = 8, 5
+LABELS_SHOWN, NEAREST_SHOWN = 5, 5
 
 
 def readable_fields(project: Project) -> list[str]:
