@@ -67,7 +67,7 @@ class ModelVersions:
     def served(self, project_key: str) -> Sequence[ModelVersion]:
         """Return the champion and the versions that served before it, newest first, without those rolled back."""
         versions = self._rows.served(project_key)
-        if not versions:
+        if not versions and not self._is_complete:
             self._complete()
             versions = self._rows.served(project_key)
         return [self._placed(version) for version in versions]

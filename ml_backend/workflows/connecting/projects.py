@@ -125,10 +125,15 @@ def served_project(services: Services, project_id: int, label_config: str) -> Pr
         return replace(project, label_config=label_config, label_config_fingerprint=fingerprint)
 
 
-def announced_version(services: Services, project: Project) -> str:
+def announced_version(services: Services, project: Project, champions: Mapping[str, str] | None = None) -> str:
     """Return the version that `/predict` answers with, without loading a model.
 
     Label Studio predicts again, and stores a duplicate, whenever the two differ.
+
+    Args:
+        champions: names by projects' keys, for many projects at a time; None: the project's is looked up.
     """
     loaded = services.champions.loaded(project)
+    if loaded is None and champions is not None and project.ref.key in champions:
+        return champions[project.ref.key]
     return services.versions.serving(project) if loaded is None else loaded.version

@@ -25,11 +25,12 @@ def project_summaries(services: Services, part: str = "") -> list[dict[str, Any]
     """
     database = services.database
     running = database.jobs.page(state=JobState.RUNNING, limit=1000)
+    champions = services.versions.champions()
     summaries = []
     for project in database.projects.all():
         if part.casefold() not in project.title.casefold():
             continue
-        serving = announced_version(services, project)
+        serving = announced_version(services, project, champions)
         summaries.append(
             {
                 "id": project.id,

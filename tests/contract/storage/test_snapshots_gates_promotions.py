@@ -58,6 +58,11 @@ def test_which_snapshot_is_newer(
         clock.advance(seconds)
         database.snapshots.add(7, snapshot_id, last_event_id)
     assert database.snapshots.last(7) == SnapshotRecord("aaaa", 9, clock())
+    assert [record.id for record in database.snapshots.page(7, limit=1)] == ["aaaa"]
+    rest = database.snapshots.page(7, limit=9, offset=1)
+    assert len(rest) == database.snapshots.count(7) - 1 > 0
+    assert "aaaa" not in {record.id for record in rest}
+    assert (database.snapshots.count(99), database.snapshots.page(99, limit=9)) == (0, [])
 
 
 def test_gates_are_kept_whole_and_counted_per_project(database: Database) -> None:

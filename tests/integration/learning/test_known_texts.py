@@ -15,6 +15,7 @@ from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.rows.data import TrainingData
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.models.bundle.bundle import read_bundle
+from ml_backend.models.bundle.known_texts import text_key
 from ml_backend.models.graphs.store import GraphStore
 from ml_backend.models.text.classifier import TextClassifier
 from ml_backend.serving.bundle_predictor import BundlePredictor
@@ -43,6 +44,7 @@ def test_a_version_keeps_its_rows_the_way_that_its_head_reads_them(
         np.testing.assert_allclose((kept @ likeness[:, :-1].T).max(axis=1), 1.0, atol=0.02)
     np.testing.assert_allclose(known.held_out[:, -1], likeness[:, -1], rtol=0.1, atol=0.1)
     assert np.bincount(known.codes).tolist() == [12, 12, 12]
+    assert sorted(known.keys.tolist()) == sorted(map(text_key, data.train.texts))
 
 
 def test_several_labels_are_told_by_the_likeliest_one(trial: Trial) -> None:
