@@ -15,6 +15,7 @@ from ...domain.project import Project
 from ...domain.readable import readable
 from ...domain.snapshot import Snapshot, Split
 from ...errors import PayloadError, SnapshotError
+from ...exporters.limits import encodable
 from ...labelstudio.plans import plan_of
 from ...models.bundle.known_texts import text_key
 from ...snapshots.store import SnapshotFolder
@@ -88,7 +89,7 @@ def try_text(services: Services, project: Project, texts: Mapping[str, str]) -> 
 def _checked(plan: ServingPlan, texts: Mapping[str, str]) -> dict[str, str]:
     if unknown := sorted(texts.keys() - set(plan.fields)):
         raise PayloadError(f"field {unknown[0]!r} found; this project reads {', '.join(map(repr, plan.fields))}")
-    given = {field: texts.get(field, "") for field in plan.fields}
+    given = {field: encodable(texts.get(field, "")) for field in plan.fields}
     if not any(text.strip() for text in given.values()):
         raise PayloadError("no text found; give the text that the model is to answer")
     if (length := sum(map(len, given.values()))) > MOST_CHARACTERS:
@@ -182,11 +183,12 @@ def _near_rows(
         wanted = {lines[key]: similarity for key, similarity in neighbours if key in lines}
         for line, similarity in wanted.items():
             row = _row_at(snapshot.path, line)
+            about = served.control.text_in(row.text)
             yield {
                 "control": control,
                 "task_id": row.task_id,
-                "text": served.control.text_in(row.text),
-                "answer": readable(row.targets.get(control), served.control.text_in(row.text)),
+                "text": encodable(about),
+                "answer": encodable(readable(row.targets.get(control), about)),
                 "similarity": similarity,
             }
 

@@ -12,7 +12,10 @@ from ...domain.project import Project
 from ...domain.readable import readable
 from ...domain.snapshot import Snapshot, Split
 from ...errors import SnapshotError
+from ...exporters.limits import encodable
+from ...labelstudio.plans import plan_of
 from ...snapshots.store import SnapshotFolder
+from ...tasks import ServingPlan
 from ..exporting.snapshots import stored_snapshot
 from ..services import Services
 
@@ -128,6 +131,7 @@ def _totals(counts: Iterable[Mapping[str, Mapping[str, int]]]) -> Counter[tuple[
 
 
 def _shown(entries: list[_Entry], before: Snapshot, after: Snapshot) -> Iterator[dict[str, Any]]:
+    plan = plan_of(after.manifest)
     then = _rows(before, [entry.before for entry in entries if entry.before])
     now = _rows(after, [entry.after for entry in entries if entry.after])
     for entry in entries:
@@ -140,15 +144,16 @@ def _shown(entries: list[_Entry], before: Snapshot, after: Snapshot) -> Iterator
         shown: dict[str, Any] = {
             "kind": entry.kind,
             "task_id": row.task_id,
-            "text": row.input,
+            "text": _texts(row),
             "split": (entry.after or entry.before or ("",))[0],
             "split_before": (entry.before or entry.after or ("",))[0],
             "controls": [
-                {"control": name, "before": _answer(old, name), "after": _answer(new, name)} for name in controls
+                {"control": name, "before": _answer(old, name, plan), "after": _answer(new, name, plan)}
+                for name in controls
             ],
         }
         if old is not None and new is not None and old.input != new.input:
-            shown["text_before"] = old.input
+            shown["text_before"] = _texts(old)
         yield shown
 
 
@@ -168,6 +173,13 @@ def _rows(snapshot: Snapshot, places: Iterable[_Place]) -> dict[_Place, Row]:
     return found
 
 
-def _answer(row: Row | None, control: str) -> str | None:
+def _texts(row: Row) -> dict[str, str]:
+    """Return the texts by field as a page can hold them."""
+    return {field: encodable(text) for field, text in row.input.items()}
+
+
+def _answer(row: Row | None, control: str, plan: ServingPlan) -> str | None:
     """Return an answer in words; None where there is none."""
-    return None if row is None or control not in row.targets else readable(row.targets[control], row.text)
+    if row is None or control not in row.targets:
+        return None
+    return encodable(readable(row.targets[control], plan.about(control, row.text)))

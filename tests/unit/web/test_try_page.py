@@ -152,6 +152,8 @@ def test_scripts_ask_with_json(services: Services, admin: FlaskClient) -> None:
     found = admin.post("/api/projects/1/try", json={"texts": {"text": "where is it"}}, headers={"X-CSRFToken": token})
     wrong = admin.post("/api/projects/1/try", json={"texts": {"other": "x"}}, headers={"X-CSRFToken": token})
 
+    odd = {"texts": {"text": "half \ud83d, \x00, \x1e, \x1f"}}
+    assert admin.post("/api/projects/1/try", json=odd, headers={"X-CSRFToken": token}).status_code == 200
     assert [(each["control"], each["answer"]) for each in found.get_json()["answers"]] == [("category", "Billing")]
     assert (wrong.status_code, wrong.get_json()["error"]) == (
         400,
