@@ -19,8 +19,9 @@ __all__ = ["MOST_PASSES", "word_effects"]
 
 MOST_PASSES = 60
 """Texts that a model reads for this; where a text has more words, runs of them are left out together."""
-AT_ONCE = 10
+AT_ONCE, CHARACTERS_AT_ONCE = 10, 4000
 BUDGET_S = 8.0
+"""Seconds after which no further texts are given to the model; those that it reads by then it reads to their end."""
 LEVELS = 3
 LEAST_EFFECT, FULL_SCALE = 0.01, 0.05
 """Changes below the first are not marked at all; where all are below the second, none gets the strongest mark."""
@@ -57,7 +58,8 @@ def word_effects(
     until = clock() + BUDGET_S
     effects: dict[str, dict[_Piece, float]] = {control: {} for control in labels}
     tried = 0
-    for some in in_batches(pieces, AT_ONCE):
+    at_once = max(min(AT_ONCE, CHARACTERS_AT_ONCE // max(sum(map(len, texts.values())), 1)), 1)
+    for some in in_batches(pieces, at_once):
         if tried and clock() > until:
             break
         answers = predictor.predict([join_fields(_without(texts, piece)) for piece in some])
