@@ -17,6 +17,7 @@ from ml_backend.domain.project import Project
 from ml_backend.errors import SourceError
 from ml_backend.labelstudio.payloads import parse_webhook
 from ml_backend.tasks import template_path
+from ml_backend.web.api.forecast import LabelCurve
 from ml_backend.workflows.jobs.kinds.report import ReportJob
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.labeling.ingest import receive
@@ -25,6 +26,7 @@ from ml_backend.workflows.reporting.files import ReportFiles
 from ml_backend.workflows.reporting.report import report_on_export, report_on_project, write_report
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.splits import splits_of
+from ml_backend.workflows.viewing.forecasts import newest_forecast
 from tests.fakes import FakePredictor
 from tests.services import add_project, add_version, build_test_services, choice, with_settings
 from tests.unit.workflows.audits import put_flag
@@ -227,6 +229,25 @@ def test_a_second_look_is_work_apart_from_the_first(services: Services) -> None:
     assert without["reason"] == "1 rows of 1 labels found; a learning curve takes 40"
     assert (costs["labels"], costs["second_looks"]) == (1, 1)
     assert (costs["human_s"], costs["second_looks_s"]) == (12.0, 7.0)
+
+
+def test_a_job_writes_the_report_and_keeps_the_curves_that_the_page_shows(
+    services: Services, report: dict[str, Any]
+) -> None:
+    project = add_project(services, ["where is my parcel"])
+    services.studio.submit_annotation(1, {"result": choice("Shipping")})
+    job, _ = ReportJob(trigger="page", target=0.9).request(services, project.id, claim=True)
+
+    assert run_job(services, job.id) is JobState.SUCCEEDED
+
+    found, under_way = newest_forecast(services, project)
+    assert found is not None
+    assert (under_way, found["job_id"], found["curves"]) == (None, job.id, [])
+    assert "a learning curve takes 40" in found["without_curve"][0]["reason"]
+    assert Path(found["path"]).is_file()
+    curve = LabelCurve.model_validate(report["controls"][0])
+    assert curve.forecast.target == 0.9
+    assert curve.forecast_words.startswith("macro-F1 .90")
 
 
 REASON = """
