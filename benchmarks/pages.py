@@ -74,6 +74,7 @@ def main() -> None:
         amounts = Amounts()
         admin = BusyHome(home, amounts, database_url=asked.database_url).fill()
         with closing(build_services(Options(home=home, database_url=asked.database_url))) as services:
+            add_measurements(services, [services.database.projects.get(number) for number in (1, 2, 3)])
             client = create_app(services).test_client()
             path = Accounts(services).link(admin).partition("/link/")[2]
             token = client.get(f"/link/{path}").text.partition('name="csrf_token"')[2].split('"')[3]

@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Iterator
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -12,6 +13,9 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
 from benchmarks.support.busy_home import Amounts, BusyHome
+from benchmarks.support.busy_models import add_measurements
+from ml_backend.bootstrap import build_services
+from ml_backend.options import Options
 from tests.visitors import HTML
 
 __all__ = ["EVIL", "fill_home", "walk"]
@@ -27,6 +31,8 @@ MOST_PER_PAGE = 3
 def fill_home(home: Path, amounts: Amounts = FEW) -> None:
     """Fill a new home folder."""
     BusyHome(home, amounts, titles=TITLES, labels=LABELS, text=f"{EVIL} دعم {'z' * 80}").fill()
+    with closing(build_services(Options(home=home))) as services:
+        add_measurements(services, [services.database.projects.get(number) for number in (1, 2, 3)])
 
 
 def walk(app: Flask, client: FlaskClient) -> Iterator[tuple[str, str, TestResponse]]:
@@ -68,8 +74,8 @@ class _Targets(HTMLParser):
             self.found.append(values["href"])
         if tag == "form" and values.get("method") == "get" and "action" in values:
             self._form, self._fields = values["action"], {}
-        if tag == "input" and values.get("type") == "hidden":
-            self._fields[values["name"]] = values["value"]
+        if tag == "input" and "name" in values and (values.get("type") != "radio" or "checked" in values):
+            self._fields[values["name"]] = values.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form" and self._form is not None:

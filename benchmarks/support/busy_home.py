@@ -29,6 +29,7 @@ from ml_backend.jobs.loss_file import LossFile
 from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.snapshots.store import SnapshotFolder, _manifest_to_json, _snapshot_id
 from ml_backend.storage.database import open_database
+from ml_backend.tasks import template_path
 from ml_backend.workflows.connecting.projects import slug_of
 
 __all__ = ["Amounts", "BusyHome"]
@@ -53,6 +54,8 @@ class Amounts:
     versions: int = 200
     jobs: int = 500
     actions: int = 2_000
+    setting_changes: int = 1_000
+    users: int = 40
     row_files: int = 2
     """So many of the newest snapshots have their rows; the others have a manifest alone."""
 
@@ -90,12 +93,14 @@ class BusyHome:
             '<View><Text name="text" value="$text"/><Choices name="category" toName="text" choice="single">'
             f"{choices}</Choices></View>"
         )
-        fingerprint = parse_label_config(config).fingerprint
+        kinds = {2: "entities", 3: "generation"}
+        configs = {number: template_path(kind).read_text(encoding="utf-8") for number, kind in kinds.items()}
         projects = []
         for number in range(1, self._amounts.projects + 1):
             title = self._titles[(number - 1) % len(self._titles)]
             title += f" {number}" if number > len(self._titles) else ""
-            made = {"title": title, "label_config": config, "fingerprint": fingerprint}
+            xml = configs.get(number, config)
+            made = {"title": title, "label_config": xml, "fingerprint": parse_label_config(xml).fingerprint}
             new = self._database.projects.add(number, slug=slug_of(title), split=SplitFractions(), **made)
             projects.append(new)
         first = projects[0]
@@ -103,6 +108,7 @@ class BusyHome:
         self._add_events(projects)
         self._add_lists(first)
         self._add_jobs(projects)
+        add_loop(self._database, self._home, first, self._draw)
         self._add_forecast(first)
         for number in range(self._amounts.actions):
             self._now += timedelta(minutes=7)

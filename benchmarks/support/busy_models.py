@@ -12,7 +12,7 @@ from pathlib import Path
 from ml_backend.demo.tickets import load_tickets
 from ml_backend.domain.example import Provenance, Row, Span, Target
 from ml_backend.domain.field_texts import readable_text
-from ml_backend.domain.model import GateDecision, Method, ModelVersion, ScoredTarget
+from ml_backend.domain.model import GateDecision, Method, ModelVersion, PromotionState, ScoredTarget
 from ml_backend.domain.project import Project
 from ml_backend.domain.row_json import row_to_json, to_line
 from ml_backend.domain.snapshot import Snapshot, SnapshotManifest, Split
@@ -93,7 +93,11 @@ def _add_versions(services: Services, project: Project) -> None:
     for version in made:
         services.database.versions.add([dataclasses.replace(version, snapshot_id=snapshot.id)])
         keep_answers(services, snapshot, Split.TEST, _predictor(project, version, rows), rows)
-    services.versions._rows.serve(project.ref.key, made[1].name)
+    promotions = services.database.promotions
+    cold_start = ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint)
+    about = {"previous": cold_start, "reason": "it is better", "is_forced": False, "actor": "policy"}
+    begun = promotions.begin(project.id, made[1].name, **about)
+    promotions.advance(promotions.commit(begun, project.ref.key), PromotionState.DONE)
     _compare(services, project, snapshot, made[1], made[2])
     if plan_of(project).has_texts:
         cold = ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint)

@@ -4,7 +4,7 @@ The report's charts are drawn by a library that holds a whole JavaScript engine:
 chart. That is too much for a process that pre-labels, and for a curve that is drawn every second.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
@@ -26,15 +26,14 @@ class Point:
     Attributes:
         words: what it is, for those who point at it or listen.
         is_marked: it stands out, as what serves does.
-        low, high: ends of its interval; None: it has none.
+        interval: what the value lies within, drawn as a bar; None: nothing.
     """
 
     x: float
     y: float
     words: str = ""
     is_marked: bool = False
-    low: float | None = None
-    high: float | None = None
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,7 @@ class Chart:
         x_title, y_title: of the axes, units included.
         x_format: of the numbers on the horizontal axis, or what turns one into words.
         y_format: of the numbers on the vertical axis.
+        is_of_shares: both axes go from 0 to 1, and the diagonal is drawn, on which both are equal.
         is_joined: a line goes through the points.
         band: a curve with its interval, as points that have one, by their places; drawn behind the points.
         goal: a value to reach, in the point's `y`, with words that stand beside its line.
@@ -58,6 +58,7 @@ class Chart:
     points: Sequence[Point]
     x_format: str | Callable[[float], str] = ",.0f"
     y_format: str = ".2f"
+    is_of_shares: bool = False
     is_joined: bool = True
     band: Sequence[Point] = ()
     goal: Point | None = None
@@ -69,8 +70,7 @@ class Chart:
         if len(drawn) < 2:
             return Markup("")
         xs = [point.x for point in (*drawn, *filter(None, [self.today]))]
-        ends = (end for point in drawn for end in (point.y, point.low, point.high) if end is not None)
-        ys = [*ends, *([self.goal.y] if self.goal else [])]
+        ys = [y for point in drawn for y in (point.y, *(point.interval or ()))] + ([self.goal.y] if self.goal else [])
         across, up = _Scale.of(xs, LEFT, WIDTH - RIGHT), _Scale.of(ys, HEIGHT - BOTTOM, TOP)
         if self.is_of_shares:
             across, up = _Scale(0.0, 1.0, LEFT, WIDTH - RIGHT), _Scale(0.0, 1.0, HEIGHT - BOTTOM, TOP)
@@ -87,14 +87,17 @@ class Chart:
         parts += [_text(x, HEIGHT - BOTTOM + 18, words, "middle") for x, words in places]
         parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, self.x_title, "middle"))
         parts.append(_text(LEFT, TOP - 2, self.y_title, "start"))
+        if self.is_of_shares:
+            parts.append(_path("grid", f"M{across.at(0)} {up.at(0)}L{across.at(1)} {up.at(1)}"))
         parts += self._behind(across, up)
+        for point in self.points:
+            if point.interval:
+                x = across.at(point.x)
+                parts.append(_path("interval", _through((x, up.at(end)) for end in point.interval)))
         if self.is_joined and self.points:
-            parts.append(_path("line", [(across.at(point.x), up.at(point.y)) for point in self.points]))
+            parts.append(_path("line", _through((across.at(point.x), up.at(point.y)) for point in self.points)))
         is_sparse = len(self.points) <= MOST_DOTS
         for point in sorted(self.points, key=lambda point: point.is_marked):
-            if point.low is not None and point.high is not None:
-                x = across.at(point.x)
-                parts.append(_path("interval", [(x, up.at(point.low)), (x, up.at(point.high))]))
             if point.words and (is_sparse or point.is_marked):
                 kind = "point marked" if point.is_marked else "point"
                 parts.append(
@@ -104,21 +107,24 @@ class Chart:
                 )
         return Markup("").join([*parts, Markup("</svg>")])
 
+    def _x_words(self, tick: float) -> str:
+        return format(tick, self.x_format) if isinstance(self.x_format, str) else self.x_format(tick)
+
     def _behind(self, across: "_Scale", up: "_Scale") -> list[Markup]:
         """Return the band with its curve, and the lines of the goal and of today."""
         parts: list[Markup] = []
         if self.band:
-            lows = [(across.at(each.x), up.at(each.y if each.low is None else each.low)) for each in self.band]
-            highs = [(across.at(each.x), up.at(each.y if each.high is None else each.high)) for each in self.band]
-            parts.append(_path("band", [*lows, *reversed(highs)]))
-            parts.append(_path("curve", [(across.at(each.x), up.at(each.y)) for each in self.band]))
+            ends = [(across.at(each.x), each.interval or (each.y, each.y)) for each in self.band]
+            lows, highs = [(x, up.at(low)) for x, (low, _) in ends], [(x, up.at(high)) for x, (_, high) in ends]
+            parts.append(_path("band", _through([*lows, *reversed(highs)])))
+            parts.append(_path("curve", _through((across.at(each.x), up.at(each.y)) for each in self.band)))
         if self.goal:
             y = up.at(self.goal.y)
-            parts.append(_path("goal", [(LEFT, y), (WIDTH - RIGHT, y)]))
+            parts.append(_path("goal", _through([(LEFT, y), (WIDTH - RIGHT, y)])))
             parts.append(_text(WIDTH - RIGHT, y - 6, self.goal.words, "end"))
         if self.today:
             x = across.at(self.today.x)
-            parts.append(_path("today", [(x, TOP), (x, HEIGHT - BOTTOM)]))
+            parts.append(_path("today", _through([(x, TOP), (x, HEIGHT - BOTTOM)])))
             parts.append(_text(x + 6, HEIGHT - BOTTOM - 8, self.today.words, "start"))
         return parts
 
@@ -150,8 +156,12 @@ class _Scale:
         return [(first + i) * step for i in range(MOST_TICKS + 1) if (first + i) * step <= self.high]
 
 
-def _path(kind: str, places: Sequence[tuple[float, float]]) -> Markup:
-    return Markup('<path class="{}" d="M{}"/>').format(kind, "L".join(f"{x:.1f} {y:.1f}" for x, y in places))
+def _path(kind: str, way: str) -> Markup:
+    return Markup('<path class="{}" d="{}"/>').format(kind, way)
+
+
+def _through(places: Iterable[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
 
 
 def _text(x: float, y: float, words: str, anchor: str) -> Markup:

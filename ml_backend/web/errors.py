@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from ..errors import (
     AccessError,
+    CertificateError,
     ConfigurationError,
     DatabaseUnavailable,
     FlagError,
@@ -23,8 +24,10 @@ from ..errors import (
     ModelNotFound,
     PayloadError,
     ProjectNotFound,
+    PromotionError,
     SnapshotError,
     SnapshotNotFound,
+    SourceError,
     StudioError,
     TextServerError,
     TrackingError,

@@ -120,7 +120,8 @@ def _view(services: Services, endpoint: Endpoint) -> Any:
         answer = endpoint.carry_out(call, endpoint.read())
         if request.mimetype == "application/json" or isinstance(answer, Response):
             return _response(answer)
-        flash(endpoint.sentence(answer))
+        for said in filter(None, (endpoint.sentence(answer), endpoint.secret(answer))):
+            flash(said)
         return redirect(endpoint.next_path(answer), 303)
 
     return view

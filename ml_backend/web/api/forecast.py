@@ -1,17 +1,14 @@
-"""The forecast of what more labels buy: the newest one, and making another."""
+"""The newest forecast of what more labels buy."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import url_for
 from pydantic import BaseModel, Field
 
-from ...domain.access import Role
-from ...workflows.jobs.kinds.report import ReportJob
 from ...workflows.viewing.forecasts import newest_forecast
 from ..call import Call
 from .base import Endpoint, NoFields
-from .projects import PROJECT, StartedJob
+from .projects import PROJECT
 
 __all__ = ["CurvePoint", "LabelCurve", "ProjectForecast"]
 
@@ -60,12 +57,6 @@ class ForecastView(BaseModel):
     under_way: int | None = Field(description="A job that makes another now.")
 
 
-class WantedTarget(BaseModel, extra="forbid"):
-    """The score that is wanted."""
-
-    target: float | None = Field(None, gt=0, le=1, description="F1; null: the next step from what is reached.")
-
-
 class ProjectForecast(Endpoint):
     """Show the newest forecast of what more labels buy."""
 
@@ -78,25 +69,3 @@ class ProjectForecast(Endpoint):
         found, under_way = newest_forecast(call.services, project)
         nothing: dict[str, Any] = {"made_at": "", "rows": 0, "curves": [], "without_curve": [], "job_id": None}
         return ForecastView.model_validate({**(found or nothing), "under_way": under_way})
-
-
-class MakeForecast(Endpoint):
-    """Write the project's report, with a forecast of the labels that a score takes."""
-
-    name = "make_forecast"
-    path = f"/projects/{PROJECT}/forecast"
-    method = "POST"
-    role = Role.ANALYST
-    subject = "project {project_id}"
-    words = "Forecast"
-
-    def answer(self, call: Call, asked: WantedTarget) -> StartedJob:
-        wanted = ReportJob(trigger="page", actor=call.visitor.name, target=asked.target)
-        job, is_new = wanted.request(call.services, call.ids["project_id"])
-        return StartedJob(job=job.id, state=job.state, is_new=is_new)
-
-    def sentence(self, answer: StartedJob) -> str:
-        return f"Job {answer.job} works out the forecast; it takes about a minute, and then stands on the overview."
-
-    def next_path(self, answer: StartedJob) -> str:
-        return url_for("pages.job", job_id=answer.job)

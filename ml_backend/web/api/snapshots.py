@@ -18,7 +18,8 @@ from ...workflows.viewing.differences import snapshot_difference
 from ...workflows.viewing.snapshots import project_snapshot, snapshot_page
 from ..call import Call
 from .base import Endpoint
-from .projects import PROJECT, LogEntry, StartedJob
+from .jobs import StartedJob
+from .projects import PROJECT, LogEntry
 
 __all__ = ["CompareSnapshots", "ExportSnapshot", "OneSnapshot", "SomeSnapshots"]
 

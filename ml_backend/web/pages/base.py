@@ -26,7 +26,7 @@ class Page(ABC):
         heading: in the navigation; empty for pages that others lead to.
         tab: in the navigation of a project; empty for pages that are not about a project, or that tabs lead to.
         place: in the navigation, or among the tabs, from left to right.
-        below: name of the page in the navigation that leads to this one.
+        below: name of the page in the navigation, or among the tabs, that leads to this one.
         methods: of requests; with POST, for what must not stand in an address, and changes nothing.
     """
 

@@ -57,7 +57,7 @@ def _forecast_chart(curve: LabelCurve) -> Chart:
     def point(each: CurvePoint, shift: float = 0.0) -> Point:
         low, score, high = (min(value + shift, 1.0) for value in (each.low, each.score, each.high))
         words = f"{curve.metric} {score:.3f} ({low:.3f} to {high:.3f}) with {each.labels:,} labels"
-        return Point(each.labels, score, words, low=low, high=high)
+        return Point(each.labels, score, words, interval=(low, high))
 
     target = curve.forecast.target
     return Chart(

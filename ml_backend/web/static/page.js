@@ -174,6 +174,7 @@ window.addEventListener("pageshow", (event) => {
 });
 
 writeTimes(document);
+prepareSliders();
 reachScrolled();
 window.addEventListener("resize", reachScrolled);
 const events = document.querySelector("[data-events]");

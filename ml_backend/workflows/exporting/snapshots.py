@@ -6,7 +6,7 @@ from pathlib import Path
 from ...atomic_files import take_place, unfinished_folder
 from ...domain.project import Project
 from ...domain.snapshot import ProjectRef, Snapshot, SplitFractions
-from ...errors import SnapshotError, SnapshotNotFound
+from ...errors import SnapshotError, SnapshotNotFound, StateError
 from ...labelstudio.files.notes import FileNotes
 from ...labelstudio.files.text import name_without_gz
 from ...snapshots.build import BuiltRows
@@ -76,15 +76,21 @@ def stored_snapshot(services: Services, project: Project, snapshot_id: str) -> S
     """Return one of the project's snapshots, from below the home folder or the place that machines share.
 
     Raises:
-        SnapshotNotFound: it is not there.
-        SnapshotError: it is damaged.
+        SnapshotNotFound: it is in neither.
+        SnapshotError: it is damaged; or that place cannot be read, which may pass.
     """
     path = services.options.snapshots_folder / project.ref.key / snapshot_id
     if not path.is_dir():
-        raise SnapshotNotFound(
-            f"the files of snapshot {snapshot_id} of project {project.id} are not on this machine; they lie below the "
-            f"home folder of the worker that made it, in snapshots/{project.ref.key}"
-        )
+        try:
+            found = services.shared.find(_shared_name(project, snapshot_id))
+        except StateError as error:
+            raise SnapshotError(str(error), is_passing=error.is_passing) from error
+        if found is None:
+            raise SnapshotNotFound(
+                f"the files of snapshot {snapshot_id} of project {project.id} are not on this machine; they lie below "
+                f"the home folder of the worker that made it, in snapshots/{project.ref.key}"
+            )
+        path = found
     return Snapshot(path, SnapshotFolder(path).manifest())
 
 

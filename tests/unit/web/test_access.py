@@ -14,65 +14,12 @@ from ml_backend.workflows.accounts import Accounts
 from ml_backend.workflows.connecting.webhook import basic_auth
 from ml_backend.workflows.services import Services
 from tests.services import add_project, with_settings
+from tests.unit.web.route_roles import ROLES
 from tests.visitors import HTML, PASSWORD, press, sign_in, signed_in, token_in
 
 GUARDED = {"password": "secret-of-backend", "webhook_password": "secret-of-webhook"}
 BACKEND = {"Authorization": basic_auth("labelloop", "secret-of-backend")}
 OPEN = {"static", "sign_in.login", "sign_in.link"}
-# The least role of each route. A new one has to be added here, so that somebody thinks about it.
-ROLES = {
-    "api.add_user": Role.ADMIN,
-    "api.audit_labels": Role.ANALYST,
-    "api.audit_log": Role.ADMIN,
-    "api.auto_accept": Role.VIEWER,
-    "api.cancel_job": Role.ANALYST,
-    "api.cast_vote": Role.ANALYST,
-    "api.certify": Role.ADMIN,
-    "api.change_role": Role.ADMIN,
-    "api.check_connection": Role.ANALYST,
-    "api.compare_snapshots": Role.VIEWER,
-    "api.connect_project": Role.ADMIN,
-    "api.export_snapshot": Role.ANALYST,
-    "api.forecast": Role.VIEWER,
-    "api.job": Role.VIEWER,
-    "api.job_events": Role.VIEWER,
-    "api.jobs": Role.VIEWER,
-    "api.make_forecast": Role.ANALYST,
-    "api.openapi": Role.VIEWER,
-    "api.plan_acceptance": Role.ANALYST,
-    "api.preview_connection": Role.ADMIN,
-    "api.preview_setting": Role.ADMIN,
-    "api.project": Role.VIEWER,
-    "api.projects": Role.VIEWER,
-    "api.promote_version": Role.ADMIN,
-    "api.promotion_effects": Role.ADMIN,
-    "api.remove_user": Role.ADMIN,
-    "api.resume_job": Role.ANALYST,
-    "api.snapshot": Role.VIEWER,
-    "api.snapshots": Role.VIEWER,
-    "api.train_project": Role.ANALYST,
-    "api.try_text": Role.VIEWER,
-    "pages.audit_log": Role.ADMIN,
-    "pages.confirm": Role.ANALYST,  # that of what it asks about
-    "pages.connect": Role.ADMIN,
-    "pages.connection": Role.ANALYST,
-    "pages.data": Role.VIEWER,
-    "pages.difference": Role.VIEWER,
-    "pages.job": Role.VIEWER,
-    "pages.jobs": Role.VIEWER,
-    "pages.labels": Role.VIEWER,
-    "pages.loop": Role.VIEWER,
-    "pages.model": Role.VIEWER,
-    "pages.model_pair": Role.VIEWER,
-    "pages.model_rows": Role.VIEWER,
-    "pages.models": Role.VIEWER,
-    "pages.overview": Role.VIEWER,
-    "pages.project": Role.VIEWER,
-    "pages.snapshot": Role.VIEWER,
-    "pages.try_text": Role.VIEWER,
-    "sign_in.logout": Role.VIEWER,
-    "sign_in.password": Role.VIEWER,
-}
 
 
 def routes(app: Flask) -> dict[str, tuple[str, str]]:

@@ -69,7 +69,7 @@ def test_every_page_is_light_once_the_static_files_are_there_and_these_are_kept_
 def test_every_page_asks_for_nothing_of_another_host(visits: Visits) -> None:
     for address, (_, answer) in visits.items():
         loaded = re.findall(r'(?:src|srcset|<link[^>]* href|data-events|action)="([^"]*)"', answer.text)
-        assert [each for each in loaded if not each.startswith("/") or each.startswith("//")] == [], address
+        assert [each for each in loaded if not each.startswith(("/", "#")) or each.startswith("//")] == [], address
 
 
 def test_behind_a_proxy_with_a_path_all_links_hold_that_path(full: Services, visits: Visits) -> None:

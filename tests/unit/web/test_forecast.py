@@ -40,7 +40,7 @@ def test_a_forecast_is_asked_for_with_a_score_and_then_shown(services: Services,
     add_project(services)
     assert "has not been worked out yet" in shown(admin)
 
-    asked = press(admin, "/api/projects/1/forecast", "/projects/1", target="0.85")
+    asked = press(admin, "/api/projects/1/report", "/projects/1", target="0.85")
 
     job = services.database.jobs.claim(1)
     assert (asked.headers["Location"], job and job.params["target"]) == ("/jobs/1", 0.85)
@@ -60,12 +60,12 @@ def test_a_forecast_is_asked_for_with_a_score_and_then_shown(services: Services,
 def test_a_score_that_cannot_be_reached_is_refused(services: Services, admin: FlaskClient, target: str) -> None:
     add_project(services)
 
-    assert press(admin, "/api/projects/1/forecast", "/projects/1", target=target).status_code == 400
+    assert press(admin, "/api/projects/1/report", "/projects/1", target=target).status_code == 400
 
 
 def test_all_that_a_chart_shows_lies_within_it() -> None:
-    points = [Point(x, 0.5, "now", low=0.2, high=0.7) for x in (10, 20)]
-    band = [Point(10, 0.5, low=0.1, high=0.6), Point(90, 0.8, low=0.6, high=0.99)]
+    points = [Point(x, 0.5, "now", interval=(0.2, 0.7)) for x in (10, 20)]
+    band = [Point(10, 0.5, interval=(0.1, 0.6)), Point(90, 0.8, interval=(0.6, 0.99))]
     chart = Chart("t", "x", "y", points, band=band, goal=Point(0, 0.95, "goal"), today=Point(25, 0, "today")).svg()
 
     places = [

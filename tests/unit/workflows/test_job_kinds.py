@@ -12,7 +12,11 @@ from ml_backend.errors import JobError, ProjectNotFound
 from ml_backend.workflows.jobs.kinds.accept import AcceptJob
 from ml_backend.workflows.jobs.kinds.audit import AuditJob
 from ml_backend.workflows.jobs.kinds.base import JobKind
+from ml_backend.workflows.jobs.kinds.certify import CertifyJob
+from ml_backend.workflows.jobs.kinds.check_sources import CheckSourcesJob
+from ml_backend.workflows.jobs.kinds.compare import CompareJob
 from ml_backend.workflows.jobs.kinds.export import ExportJob
+from ml_backend.workflows.jobs.kinds.plan_acceptance import PlanAcceptanceJob
 from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
 from ml_backend.workflows.jobs.kinds.promote import PromoteJob
 from ml_backend.workflows.jobs.kinds.report import ReportJob
@@ -40,8 +44,11 @@ ONE_OF_EACH = [
     SelectJob(trigger="command", strategy="margin", count=5),
     AcceptJob(trigger="push"),
     UndoJob(version="tickets-1-v1"),
-    ExportJob(trigger="page", snapshot_id="0123456789abcdef", format_name="csv"),
     ReportJob(trigger="page", target=0.9),
+    PlanAcceptanceJob(trigger="page"),
+    CertifyJob(trigger="page", limit=0.02, audit_share=0.05),
+    CheckSourcesJob(trigger="page"),
+    ExportJob(trigger="page", snapshot_id="0123456789abcdef", format_name="csv"),
 ]
 
 

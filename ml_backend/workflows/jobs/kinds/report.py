@@ -1,10 +1,10 @@
-"""Jobs that write a project's report, with the forecast of what more labels buy."""
+"""Jobs that make a project's report, with the forecast of what more labels buy."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ....domain.job import Job
-from ...reporting.report import report_on_project, write_report
+from ...reporting.files import ReportFiles
 from ...services import Services
 from ..context import JobContext
 from .base import JobKind
@@ -16,7 +16,9 @@ WORDS = ("forecast_words", "next_words")
 
 
 class ReportJob(JobKind, frozen=True):
-    """Write a project's report, as `labelloop report` does, and keep its learning curves in the job's result.
+    """Say what labels have cost, what they bought, and what a target still costs, and keep that for the page.
+
+    The learning curves are in the job's result, and the whole report in its folder.
 
     Attributes:
         trigger: who asked: `page`.
@@ -25,7 +27,7 @@ class ReportJob(JobKind, frozen=True):
     """
 
     name: ClassVar[str] = "report"
-    # It reads alone, so it may run beside the other work of its project.
+    # It only reads, so it may run beside the other work of its project.
     lane: ClassVar[str] = "report"
     retry_command: ClassVar[str] = "labelloop report --project {project_id}"
 
@@ -37,12 +39,15 @@ class ReportJob(JobKind, frozen=True):
         return f"report:{project_id}:{'' if self.target is None else self.target}"
 
     def run(self, services: Services, job: Job, context: JobContext) -> Mapping[str, Any]:
+        from ...reporting.report import report_on_project, write_report
+
         project = services.database.projects.get(job.project_id)
         report = report_on_project(services, project, target=self.target, report=context.report)
-        files = write_report(report, services.options.home / "reports" / project.ref.key)
+        files = write_report(report, ReportFiles.of(services, project.ref.key).folder)
         return {
             "made_at": report["made_at"],
             "rows": report["rows"],
+            "advice": report["advice"],
             "curves": [{name: control[name] for name in (*KEPT, *WORDS)} for control in report["controls"]],
             "without_curve": report["without_curve"],
             "path": str(files.html),
