@@ -345,7 +345,7 @@ CHECKS = (
     Check("events", _events, needs=("project", "connected")),
     Check("answers", _answers, needs=("connected",), fix="train again, which makes a snapshot: `labelloop train`"),
     Check("read_texts", _read_texts, needs=("project", "label_config", "connected")),
-    Check("settings", _settings, needs=("connected",)),
+    Check("project_settings", _settings, needs=("connected",)),
     Check("labels_off", _labels_off, needs=("label_config", "connected")),
     Check("task_texts", _task_texts, needs=("project", "label_config", "connected")),
     Check("prelabels", _prelabels, needs=("label_config", "connected", "versions")),

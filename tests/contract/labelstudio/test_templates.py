@@ -48,17 +48,17 @@ def _responses(_control: Control, _text: str) -> list[Target]:
     return ["Yes.", "Two lines,\nand an emoji 👩‍👩‍👧.\n\n- a list\n- <b>not bold</b> & more", "שלום\u200f"]
 
 
-def _ratings(control: Control) -> list[Target]:
+def _ratings(control: Control, _text: str) -> list[Target]:
     return [int(value) for value in control.label_values]
 
 
-def _paths(control: Control) -> list[Target]:
+def _paths(control: Control, _text: str) -> list[Target]:
     """None; each label with its parents; all of them."""
     whole = [with_parents([value]) for value in control.label_values]
     return [(), *whole, tuple(sorted(control.label_values))]
 
 
-def _numbers(_control: Control) -> list[Target]:
+def _numbers(_control: Control, _text: str) -> list[Target]:
     return [0, 1, 17, 240]
 
 

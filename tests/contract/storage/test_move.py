@@ -138,6 +138,16 @@ def fill(database: Database) -> None:
         ],
         "votes": [drafts | {"id": 3, "line": 4, "choice": "first", "voted_at": MOMENT}],
         "vote_ends": [drafts | {"id": 3, "ended_at": MOMENT}],
+        "project_settings": [
+            {"project_id": 7, "name": "currency", "origin": "project", "value": "é", "by": "é", "at": MOMENT}
+        ],
+        "project_setting_changes": [
+            {"id": 3, "project_id": 7, "name": "currency", "origin": "project", "before": None, "value": "é"}
+            | {"by": "é", "at": MOMENT}
+        ],
+        "source_switches": [
+            {"project_id": 7, "source": "é", "is_on": False, "actor": "é", "switched_at": MOMENT}
+        ],
         "steps": [{"name": "a", "done_at": MOMENT}],
         "model_versions": [
             {"project_key": "a-7", "number": 1, "method": "lora", "snapshot_id": "s", "path": "artifacts/r/b"}
