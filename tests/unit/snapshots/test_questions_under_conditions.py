@@ -79,7 +79,7 @@ def test_equal_texts_that_differ_lose_the_answers_that_were_asked_after_those_th
 
 
 def test_what_a_control_decides_that_is_not_served_is_read_from_the_annotations() -> None:
-    tree = '<Taxonomy name="theme" toName="text" apiUrl="http://tree.test"><Choice value="Fruit"/><Choice value="Car"/></Taxonomy>'
+    tree = '<Taxonomy name="theme" toName="text" apiUrl="http://tree.test"><Choice value="Fruit"/></Taxonomy>'
     over = plan(f"{tree}<View {ON_FRUIT}>{FLAWS}</View>")
     fruit = {"from_name": "theme", "type": "taxonomy", "value": {"taxonomy": [["Fruit"]]}}
     result = (fruit, choices_region(["old"], "flaws"))

@@ -249,7 +249,7 @@ def test_a_healthy_loop_has_no_finding_but_ok(loop: Loop) -> None:
         "settings database label_studio token backend alarms credentials base_model registry worker "
         "project label_config connected registration webhook private_addresses delivery "
         "text_model texts model versions predictions selection sampling drift jobs events answers read_texts "
-        "labels_off task_texts prelabels"
+        "project_settings labels_off task_texts prelabels"
     )
     assert all(f.fix == "" for f in findings.values())
     assert {f.project_id for f in findings.values()} == {None, loop.project_id}
