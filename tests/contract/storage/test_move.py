@@ -145,9 +145,7 @@ def fill(database: Database) -> None:
             {"id": 3, "project_id": 7, "name": "currency", "origin": "project", "before": None, "value": "é"}
             | {"by": "é", "at": MOMENT}
         ],
-        "source_switches": [
-            {"project_id": 7, "source": "é", "is_on": False, "actor": "é", "switched_at": MOMENT}
-        ],
+        "source_switches": [{"project_id": 7, "source": "é", "is_on": False, "actor": "é", "switched_at": MOMENT}],
         "steps": [{"name": "a", "done_at": MOMENT}],
         "model_versions": [
             {"project_key": "a-7", "number": 1, "method": "lora", "snapshot_id": "s", "path": "artifacts/r/b"}
