@@ -10,7 +10,7 @@ __all__ = ["compress_answers"]
 
 TYPES = frozenset({"text/html", "application/json"})
 LEAST_BYTES = 1500
-"""What fits into a packet gains nothing."""
+"""Shorter answers fit into one packet, and gain nothing by compression."""
 LEVEL = 5
 
 

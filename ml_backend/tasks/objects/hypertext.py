@@ -18,7 +18,7 @@ __all__: list[str] = []
 GAP = "\u2029"
 LINE = "\u2028"
 TOO_DEEP = "ERR_RESOURCE_LIMIT"
-"""What libxml2 says where it stops reading: at 2,048 tags inside one another."""
+"""The message with which libxml2 stops reading, at 2,048 tags inside one another."""
 ASCII_SPACE = " \t\n\r\f"
 UNSEEN = frozenset({"script", "iframe", "template", "noembed", "noframes"})
 """Tags that the editor removes with their text before it counts."""

@@ -50,7 +50,7 @@ LABELS = BatchSizes(predicted=1000, pushed=20_000)
 store them, so few large ones are faster: 20,000 tasks take 20 s in one push, and 100 s and more in four. It stores a
 push in one transaction, though, and with SQLite nobody else can save anything during its 3 s."""
 SINGLE = BatchSizes(predicted=1000, pushed=200)
-"""What Label Studio takes one by one alone takes it 0.15 s each."""
+"""Label Studio takes about 0.15 s for each prediction that it gets by itself."""
 DRAFTS = BatchSizes(predicted=50, pushed=50)
 """Responses take seconds each to write: what is written should not be lost when the push is interrupted."""
 
