@@ -18,6 +18,8 @@ from .data import LabeledTexts, TrainingData
 __all__ = ["training_data"]
 
 THIN_CLASS_ROWS = 5
+HINTED_ROWS = 20
+"""Rows of a label up to which the phrases of its hint are learned as well: see docs/quality.md."""
 
 
 def training_data(
@@ -26,8 +28,9 @@ def training_data(
     """The rows' texts and answers for one control.
 
     Rows that cannot be learned from (an empty text, no answer, an answer that the config lacks, weight 0) are left
-    out with a warning. Labels without a train row never block training. The warnings are about rows of people, where
-    there are any.
+    out with a warning. Labels without a train row never block training. Names of labels are learned from beside the
+    rows where the head can, and hints of labels with few rows. The warnings are about rows of people, where there are
+    any.
 
     Args:
         weak_rows: by label sources, trained on beside the train rows, or without any.
@@ -52,18 +55,22 @@ def training_data(
     fault = objective.why_unusable((*train.targets, *weak.targets))
     if fault:
         raise TrainingError(f"{control.name!r} cannot be learned: {fault}")
-    described = [(text, label.value) for label in control.labels for text in label.descriptions]
     if not len(train):
         # Their weights are shares of a person's, and there is none.
         weak = replace(weak, weights=weak.weights / weak.weights.max())
     leading, rows = (train, "train row") if len(train) else (weak, "weak row")
     counts = Counter(label for target in leading.targets for label in served.kind.labels_in(target))
+    described = [
+        (text, label.value, 1.0)
+        for label in (control.labels if objective.learns_descriptions else ())
+        for text in label.descriptions[: None if counts[label.value] <= HINTED_ROWS else 1]
+    ]
     return TrainingData(
         control.name,
         served.kind.head,
         labels,
         train,
-        _labeled([(text, value, 1.0) for text, value in described if objective.learns_descriptions]),
+        _labeled(described),
         validation,
         (
             *_warnings(labels, counts, left_out, knows_names=objective.learns_descriptions, rows=rows),

@@ -38,6 +38,7 @@ def test_labels_are_described_by_their_name_and_the_phrases_of_their_hint() -> N
     assert len(learned) == 15 + 5
     assert learned.weights.tolist() == [1.0] * 15 + [0.5] * 5
     assert len(data.learned(0)) == 15
+    assert data_of(keyword_rows(21), []).described.texts == ("card", "cash", "my refund")
 
 
 @pytest.mark.parametrize(
