@@ -27,7 +27,7 @@ from ..part import PartContext
 from ..rows.data import TrainingData
 from ..rows.encoded import EncodedRows
 from ..rows.folds import Fold
-from .choice import Choice, are_told_apart
+from .choice import Choice, is_settled
 from .cross_validation import HeldOut
 from .frozen import frozen_encoder
 from .head_rows import HeadRows
@@ -39,8 +39,9 @@ __all__ = ["HeadTraining", "TrainedHead"]
 
 TIMED_TEXTS = 256
 VALIDATION_CONFIDENCE, FOLDS_CONFIDENCE = 0.5, 0.9
-"""With which methods count as told apart. Validation rows are scored in any case, and what they leave open costs folds;
-of these, each further one costs a training, so it must be as good as certain that it would change nothing."""
+"""With which a regression that is ahead counts as better. Validation rows are scored in any case, and what they leave
+open costs folds; of these, each further one costs a training, so it must be as good as certain that it would change
+nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +87,8 @@ class HeadTraining:
     ) -> None:
         self.objective: Objective = Objective.of(data.head, data.labels)
         self.objective.prepare(encoder, data.leading)
+        if not self.objective.is_tuned:
+            settings = replace(settings, method=Method.REGRESSION)
         beside = len(data.learned(settings.description_weight)) - len(data.train)
         self.settings, self._context = settings, context
         self._trainer = Trainer.for_rows(encoder, self.objective, settings, len(data.train) + beside)
@@ -119,7 +122,7 @@ class HeadTraining:
             c=self._trainer.hyperparameters.regression_c,
             seed=self.settings.seed,
         )
-        foregone = self._why_regression() if method is Method.AUTO else ""
+        foregone = self._why_regression() if method is Method.AUTO or not self.objective.is_tuned else ""
         if foregone:
             self._plan = replace(self._plan, tuned=None)
             self._meter.expect(self._plan.work)
@@ -183,6 +186,8 @@ class HeadTraining:
 
     def _why_regression(self) -> str:
         """Return why nothing is tuned, whatever held-out rows would say; "" where it may be."""
+        if not self.objective.is_tuned:
+            return "regression is kept: such answers are learned from the base model as it is"
         if self._is_told_by_one_sentence():
             return "regression is kept: one sentence of a long text tells its class, which tuning does not learn"
         if self.rows.targets or self._plan.stops_early or self.objective.tunes_unseen:
@@ -238,26 +243,26 @@ class HeadTraining:
         return deadline.part(plan.tuning_s(row_s, folds_alone=True) / whole_s if whole_s else 0.0)
 
     def _settled(self, validation: HeldOut, features: Floats2d) -> Choice:
-        """The choice by validation rows, or by folds where the former do not tell the methods apart."""
-        if not self._plan.folds or self._are_told_apart(validation, VALIDATION_CONFIDENCE):
+        """The choice by validation rows, or by folds where the former do not settle it."""
+        if not self._plan.folds or self._is_settled(validation, VALIDATION_CONFIDENCE):
             return self._choice(validation, "validation rows")
         self._meter.expect(self._plan.work + self._plan.folds_work)
         self._held_out = self._cross_validate(features, self._context.deadline)
-        where = f"train rows held out in turn, since {len(validation.encoded)} validation rows do not tell them apart"
+        where = f"train rows held out in turn, since {len(validation.encoded)} validation rows do not settle it"
         return self._choice(self._held_out, where)
 
     def _choice(self, held_out: HeldOut, where: str) -> Choice:
         return Choice.of(held_out, self.objective, where=where, seed=self.settings.seed)
 
-    def _are_told_apart(self, held_out: HeldOut, confidence: float) -> bool:
-        return are_told_apart(held_out, self.objective, confidence=confidence, seed=self.settings.seed)
+    def _is_settled(self, held_out: HeldOut, confidence: float) -> bool:
+        return is_settled(held_out, self.objective, confidence=confidence, seed=self.settings.seed)
 
     def _is_enough(self, held_out: HeldOut) -> bool:
-        """True where rows of folds calibrate, if they have to, and tell the methods apart, if there are two."""
+        """True where rows of folds calibrate, if they have to, and settle which method is kept, if there are two."""
         scored = len(held_out.encoded)
         if scored < Reliability.LEAST_ROWS and len(self.rows.validation) < Reliability.LEAST_ROWS:
             return False
-        return len(held_out.logits) == 1 or self._are_told_apart(held_out, FOLDS_CONFIDENCE)
+        return len(held_out.logits) == 1 or self._is_settled(held_out, FOLDS_CONFIDENCE)
 
     def _cross_validate(self, features: Floats2d, deadline: Deadline | None) -> HeldOut:
         plan = self._plan

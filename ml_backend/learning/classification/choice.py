@@ -13,7 +13,7 @@ from ..objectives.base import Objective
 from ..rows.encoded import EncodedRows
 from .cross_validation import HeldOut
 
-__all__ = ["Choice", "are_told_apart", "difference_interval"]
+__all__ = ["Choice", "difference_interval", "is_settled"]
 
 RESAMPLES = 1000
 CHOICE_CONFIDENCE = 0.5
@@ -58,17 +58,20 @@ class Choice:
         return cls(best, evaluations, reason)
 
 
-def are_told_apart(held_out: HeldOut, objective: Objective, *, confidence: float, seed: int) -> bool:
-    """True where the interval of the difference between both methods' F1 leaves 0 out.
+def is_settled(held_out: HeldOut, objective: Objective, *, confidence: float, seed: int) -> bool:
+    """True where more held-out rows would hardly change what `Choice.of` keeps.
 
-    The interval holds the middle of the differences in resamples of the rows, see `bootstrap_differences`.
+    The regression must be clearly better to be kept. So a tuned model that is ahead is settled: as many rows again
+    would have to show the opposite, and more of it. A regression that is ahead is settled where the interval of the
+    difference leaves 0 out; see `bootstrap_differences`.
 
     Args:
         held_out: with the logits of the regression and of one other method.
         confidence: share of the differences that the interval holds.
     """
-    low, high = _differences(held_out, objective, confidence=confidence, seed=seed)
-    return low > 0 or high < 0
+    median, _ = _differences(held_out, objective, confidence=0.0, seed=seed)
+    _, high = _differences(held_out, objective, confidence=confidence, seed=seed)
+    return median > 0 or high < 0
 
 
 def _differences(held_out: HeldOut, objective: Objective, *, confidence: float, seed: int) -> tuple[float, float]:

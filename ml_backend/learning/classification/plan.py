@@ -25,7 +25,7 @@ class Plan:
     Attributes:
         hyperparameters: of tuning; their epochs are the most that are trained.
         folds: of the rows that the regression learns from, to compare and calibrate on; where there are enough
-            validation rows for both, only if these do not tell the methods apart. Every fold trains on all
+            validation rows for both, only if these do not settle which method is kept. Every fold trains on all
             descriptions and weak rows as well.
         tuned: the method tried beside the regression; None where the regression alone was asked for.
         fold_epochs: passes over the rows of a fold, at most.

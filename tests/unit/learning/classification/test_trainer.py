@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.model import Method
-from ml_backend.learning.classification.choice import Choice, are_told_apart
+from ml_backend.learning.classification.choice import Choice, is_settled
 from ml_backend.learning.classification.cross_validation import HeldOut
 from ml_backend.learning.classification.settings import Hyperparameters, TrainingSettings
 from ml_backend.learning.classification.trainer import Trainer
@@ -149,19 +149,22 @@ def test_a_tuned_model_is_kept_unless_it_is_worse(tuned: Method, answers: list[i
     assert choice.reason.endswith(", too few to say that the regression is better") == (is_kept and is_behind)
 
 
-def test_methods_are_told_apart_by_as_many_rows_as_the_difference_needs() -> None:
-    def is_clear(rows: int, confidence: float) -> bool:
-        """Whether being right in 8 of 10 rows is better than in 7 of them,."""
-        answers = {Method.REGRESSION: [0] * 7 + [1] * 3, Method.LORA: [1] + [0] * 8 + [1]}
+def test_a_lead_of_the_regression_is_settled_by_as_many_rows_as_the_difference_needs_one_of_lora_at_once() -> None:
+    better, worse = [1] + [0] * 8 + [1], [0] * 7 + [1] * 3
+
+    def is_clear(rows: int, confidence: float, regression: list[int], lora: list[int]) -> bool:
+        """Whether being right in 8 of 10 rows settles that a method is better than one right in 7 of them."""
+        answers = {Method.REGRESSION: regression, Method.LORA: lora}
         held_out = HeldOut(
             unread_rows(["card"] * rows),
             {method: logits_for(each * (rows // 10)) for method, each in answers.items()},
         )
-        return are_told_apart(held_out, SOFTMAX, confidence=confidence, seed=1)
+        return is_settled(held_out, SOFTMAX, confidence=confidence, seed=1)
 
-    assert not is_clear(20, 0.9)
-    assert is_clear(20, 0.1)
-    assert is_clear(2000, 0.9)
+    assert not is_clear(20, 0.9, better, worse)
+    assert is_clear(20, 0.1, better, worse)
+    assert is_clear(2000, 0.9, better, worse)
+    assert is_clear(20, 0.9, worse, better)
 
 
 def test_the_reason_names_the_figures_and_the_rows() -> None:
