@@ -177,6 +177,7 @@ ANSWERS: Mapping[str, Callable[[ServedControl, str, int], Target]] = {
     "multiple_choice": _some_labels,
     "entities": _span,
     "generation": _words,
+    "pairwise": _one_label,
     "rating": _stars,
     "taxonomy": _path,
 }

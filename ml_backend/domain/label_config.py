@@ -15,10 +15,21 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from .annotation import Region
-from .field_texts import field_texts, readable_text
+from .field_texts import field_texts, join_fields, readable_text
 from .object_tag import ObjectTag
 
-__all__ = ["INSIDE", "ChoiceMade", "Control", "Label", "LabelConfig", "RegionMarked", "parent_of", "path_name"]
+__all__ = [
+    "INSIDE",
+    "LEFT",
+    "RIGHT",
+    "ChoiceMade",
+    "Control",
+    "Label",
+    "LabelConfig",
+    "RegionMarked",
+    "parent_of",
+    "path_name",
+]
 
 FINGERPRINT_DIGITS = 12
 PHRASE_END = re.compile(r"[.,:;!?]+\s")
@@ -27,6 +38,8 @@ MARKING_TAGS = frozenset({"Labels", "HyperTextLabels", "ParagraphLabels"})
 MARKING_TYPES = frozenset(tag.lower() for tag in MARKING_TAGS)
 INSIDE = " > "
 """Stands between the steps of a path, as in Label Studio's editor."""
+LEFT, RIGHT = "left", "right"
+"""What is answered about two texts that are compared, and the names of these among the texts that decide it."""
 EXPLAINING = {"_reason": "TextArea", "_evidence": "Labels"}
 """Ends of the names of controls in which people say why they answered another one as they did, with their tags."""
 
@@ -108,6 +121,7 @@ class Control:
         is_nested: some labels lie inside others.
         is_dynamic: its labels come from each task, so they are not known here.
         conditions: all must hold for it to be asked (`visibleWhen`, on its tag and on those around it).
+        other: of a `<Pairwise>` the second tag of `toName`, the one on the right; None where it names none.
     """
 
     name: str
@@ -118,6 +132,12 @@ class Control:
     is_nested: bool = False
     is_dynamic: bool = False
     conditions: tuple[Condition, ...] = ()
+    other: ObjectTag | None = None
+
+    @property
+    def objects(self) -> tuple[ObjectTag, ...]:
+        """The object, and the other one that it is compared with."""
+        return (self.object,) if self.other is None else (self.object, self.other)
 
     @property
     def label_values(self) -> tuple[str, ...]:
@@ -147,16 +167,26 @@ class Control:
         """Return what it is decided on out of a task's text.
 
         That is its object's text where it marks regions, the text as people read it where a text answers it, else all.
+        Two texts that are compared stand at the end there, as the fields `LEFT` and `RIGHT`; where one is
+        empty, nothing can be decided, and there is no text.
 
         Args:
             text: of one field or several, as `join_fields` returns it.
         """
         if self.tag == "TextArea":
             return readable_text(text)
+        if self.other is not None:
+            return self._compared(field_texts(text), self.other)
         if not self.marks_regions:
             return text
         texts = field_texts(text)
         return texts.get("" if "" in texts else self.object.field or "", "")
+
+    def _compared(self, texts: Mapping[str, str], other: ObjectTag) -> str:
+        sides = {LEFT: texts.get(self.object.field or "", ""), RIGHT: texts.get(other.field or "", "")}
+        own = {shown.field for shown in self.objects}
+        around = {f"{name} " if name in sides else name: text for name, text in texts.items() if name not in own}
+        return join_fields({**around, **sides}) if all(text.strip() for text in sides.values()) else ""
 
     def has(self, attribute: str) -> bool:
         """True where the attribute is set to true; its name is given in lower case."""
@@ -252,7 +282,8 @@ class LabelConfig:
 
 def _essence(control: Control) -> list[Any]:
     shown, choice = control.object, control.attributes.get("choice", "")
-    return [control.name, control.tag, choice, shown.tag, shown.field, list(control.label_values)]
+    compared = [] if control.other is None else [control.other.tag, control.other.field]
+    return [control.name, control.tag, choice, shown.tag, shown.field, list(control.label_values), *compared]
 
 
 def _conditions(control: Control) -> list[Any]:

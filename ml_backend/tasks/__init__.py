@@ -155,11 +155,10 @@ def serving_plan(config: LabelConfig, fields: Sequence[str] | None = None) -> Se
         called = f"<{control.tag} name={control.name!r}>"
         if isinstance(kind, str):
             notices.append(f"{called} {kind}")
-        elif (control.marks_regions or is_about_one) and not _is_among(control.object, texts):
-            about = texts[0]
+        elif (unread := _unread(control, texts, is_about_one=is_about_one)) is not None:
             notices.append(
-                f"{called} is about {_written(control.object, about)}, and the controls that are served are about "
-                f"{' and '.join(_written(shown, control.object) for shown in texts)}"
+                f"{called} is about {_written(unread, texts[0])}, and the controls that are served are about "
+                f"{' and '.join(_written(shown, unread) for shown in texts)}"
             )
         else:
             served.append(ServedControl(control, kind))
@@ -217,8 +216,12 @@ def _not_texts(config: LabelConfig) -> Iterator[str]:
             yield f"<{shown.tag}> with {shown.written} is shown and not read, since it does not hold its text"
 
 
-def _is_among(shown: ObjectTag, texts: Sequence[ObjectTag]) -> bool:
-    return any((shown.field, shown.encoding) == (each.field, each.encoding) for each in texts)
+def _unread(control: Control, texts: Sequence[ObjectTag], *, is_about_one: bool) -> ObjectTag | None:
+    """Return what a control is about and is not among the texts that are read, where it cannot do without."""
+    if not (control.marks_regions or control.other or is_about_one):
+        return None
+    read = {(each.field, each.encoding) for each in texts}
+    return next((shown for shown in control.objects if (shown.field, shown.encoding) not in read), None)
 
 
 def _written(shown: ObjectTag, other: ObjectTag) -> str:
@@ -264,7 +267,8 @@ def _kinds(controls: Sequence[Control]) -> list[tuple[Control, TaskKind | str]]:
 
 def _kind_of(control: Control) -> TaskKind | str:
     """Return the kind that serves the control, or why none does, as a clause that follows the control's name."""
-    if (reason := unreadable(control.object) or _unserved_use(control)) is not None:
+    faults = (*map(unreadable, control.objects), _unserved_use(control))
+    if (reason := next(filter(None, faults), None)) is not None:
         return reason
     refusals: dict[str, str] = {}
     for name, kind in find_kinds().items():

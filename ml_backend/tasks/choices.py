@@ -1,10 +1,14 @@
-"""Read the choices that were ticked in a `<Choices>`, one or several."""
+"""Read the choices that were made, one or several, and settle what several annotators chose."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 from ..domain.annotation import Region, flat_choices
+from ..domain.example import Target
+from ..domain.reasons import Reason
+from .base import GivenAnswer
 
-__all__ = ["ticked_choices"]
+__all__ = ["chosen_by_most", "only_choice", "ticked_choices"]
 
 
 def ticked_choices(regions: Sequence[Region]) -> set[str] | None:
@@ -19,3 +23,16 @@ def ticked_choices(regions: Sequence[Region]) -> set[str] | None:
             return None
         values.update(choices)
     return values
+
+
+def only_choice(values: Collection[str] | None) -> GivenAnswer:
+    """Return the answer of a single choice, of which different values were stored; None: they cannot be read."""
+    if not values:
+        return GivenAnswer(reasons=(Reason.UNREADABLE,))
+    return GivenAnswer(next(iter(values))) if len(values) == 1 else GivenAnswer(reasons=(Reason.CONTRADICTORY,))
+
+
+def chosen_by_most(votes: Sequence[Target]) -> Target | None:
+    """Return what more than half of the annotators chose, None where there is no such choice."""
+    ((winner, count),) = Counter(votes).most_common(1)
+    return winner if count * 2 > len(votes) else None

@@ -1,15 +1,13 @@
 """Single-choice classification: `<Choices choice="single">` on `<Text>`."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from ..domain.annotation import Region
 from ..domain.example import Target
 from ..domain.label_config import Control
 from ..domain.model import ScoredTarget
-from ..domain.reasons import Reason
 from .base import GivenAnswer, TaskKind
-from .choices import ticked_choices
+from .choices import chosen_by_most, only_choice, ticked_choices
 
 __all__: list[str] = []
 
@@ -38,10 +36,7 @@ class Classification(TaskKind):
         regions = [region for region in result if region.get("from_name") == control.name]
         if not regions:
             return GivenAnswer()
-        choices = ticked_choices(regions)
-        if not choices:
-            return GivenAnswer(reasons=(Reason.UNREADABLE,))
-        return GivenAnswer(choices.pop()) if len(choices) == 1 else GivenAnswer(reasons=(Reason.CONTRADICTORY,))
+        return only_choice(ticked_choices(regions))
 
     def write(self, control: Control, answer: ScoredTarget, text: str) -> list[Region]:  # noqa: ARG002 (the base's shape)
         if answer.target not in control.label_values:
@@ -49,5 +44,4 @@ class Classification(TaskKind):
         return [self.region(control, "choices", {"choices": [answer.target]}, answer.score)]
 
     def resolve(self, votes: Sequence[Target]) -> Target | None:
-        ((winner, count),) = Counter(votes).most_common(1)
-        return winner if count * 2 > len(votes) else None
+        return chosen_by_most(votes)

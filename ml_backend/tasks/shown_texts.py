@@ -46,7 +46,7 @@ class ReadFields:
 
         A field is left out where it is ignored, and where all of at least five tasks hold the same text in it, or
         nothing but a URL, or an identifier: a word with a digit, and never the same one. A text in which regions are
-        marked is always read, and the first control's text where there would be no other.
+        marked, or that is compared, is always read, and the first control's text where there would be no other.
 
         Args:
             controls: the served ones, at least one.
@@ -57,7 +57,8 @@ class ReadFields:
         if len(objects) == 1:
             return cls((), {})
         data = list(tasks)
-        marked = {control.object.field for control in controls if control.marks_regions}
+        needed = [control for control in controls if control.marks_regions or control.other]
+        marked = {shown.field for control in needed for shown in control.objects}
         left_out = {}
         for field, shown in objects.items():
             reason = "is ignored by LABELLOOP_IGNORED_FIELDS" if field in ignored else _emptiness(shown, data)

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from ...domain.label_config import INSIDE, Control, Label, LabelConfig, path_name
+from ...domain.label_config import INSIDE, LEFT, RIGHT, Control, Label, LabelConfig, path_name
 from ...domain.object_tag import ObjectTag
 from ...errors import UnreadableLabelConfig
 from .conditions import conditions_of
@@ -25,6 +25,8 @@ MAX_DEPTH = 100
 USUAL_LEVELS, MOST_LEVELS = "5", 100
 """Levels of a `<Rating>` without `maxRating`, and the most that are taken for one."""
 
+COMPARING = "Pairwise"
+"""The control that compares two objects, both of which its `toName` names."""
 LABEL_TAGS = frozenset({"Choice", "Label"})
 CONTROL_TAGS = frozenset(
     {
@@ -50,11 +52,11 @@ def parse_label_config(xml: str) -> LabelConfig:
     """Parse the controls and objects of a label config.
 
     Controls are the editor's control tags and every tag with `toName`, at any depth; where `toName` names several
-    objects (`a,b`), the first one counts. A control's labels are its `<Choice>` and `<Label>` descendants; a nested
-    choice is listed right after its parent, and a label that occurs twice counts once; where Label Studio stores paths,
-    labels go by these. Labels that come from each
-    task's data (`value="$options"`) are unknown here: such a control has no labels at all. Those of a rating are its
-    levels.
+    objects (`a,b`), the first one counts, and of a `<Pairwise>` the second as well. A control's labels are its
+    `<Choice>` and `<Label>` descendants; a nested choice is listed right after its parent, and a label that occurs
+    twice counts once; where Label Studio stores paths, labels go by these. Labels that come from each task's data
+    (`value="$options"`) are unknown here: such a control has no labels at all. Those of a rating are its levels, and
+    those of a `<Pairwise>` its two sides.
 
     A control that cannot be read is left out, and the config's `faults` say why.
 
@@ -140,8 +142,10 @@ def _value(element: Element) -> str:
 def _control(path: Path, names: _Names) -> Control | str:
     """Return the control, or a clause on why it cannot be read."""
     element = path[-1]
-    target = element.get("toname", names.only_object).split(",")[0].strip()
-    if (fault := _name_fault(element, names) or _target_fault(target, names)) is not None:
+    target, *others = (name.strip() for name in element.get("toname", names.only_object).split(","))
+    compared = others[:1] if element.tag == COMPARING else []
+    faults = (_name_fault(element, names), *(_target_fault(name, names) for name in (target, *compared)))
+    if (fault := next(filter(None, faults), None)) is not None:
         return fault
     if any(parent.tag == "Repeater" for parent in path):
         return (
@@ -156,6 +160,7 @@ def _control(path: Path, names: _Names) -> Control | str:
         dict(element.attrib),
         is_nested=any(is_inside for _, is_inside in _label_elements(element)),
         is_dynamic=_is_dynamic(element),
+        other=names.tags[compared[0]] if compared else None,
     )
 
 
@@ -184,6 +189,8 @@ def _target_fault(target: str, names: _Names) -> str | None:
 def _labels(control: Element) -> tuple[Label, ...]:
     if _is_dynamic(control):
         return ()
+    if control.tag == COMPARING:
+        return Label(LEFT, LEFT), Label(RIGHT, RIGHT)
     if control.tag == "Rating":
         return _levels(control.get("maxrating", USUAL_LEVELS))
     labels: dict[str, Label] = {}

@@ -41,6 +41,7 @@ class Objective(ABC):
     Attributes:
         head: the kind of head.
         learns_descriptions: whether names and hints of labels are learned from as texts.
+        is_tuned: whether a tuned base model is tried as well; else the head is a regression, whatever was asked for.
         tunes_unseen: with AUTO the base model is tuned even where nobody has labeled a row to choose a method by.
         pooling: how the pieces of a long text decide together, where units are whole texts.
         decoder: how the head is read as long as nothing is calibrated; there from `prepare` on.
@@ -48,6 +49,7 @@ class Objective(ABC):
 
     head: ClassVar[str]
     learns_descriptions: ClassVar[bool] = False
+    is_tuned: ClassVar[bool] = True
     tunes_unseen: ClassVar[bool] = False
     pooling: Pooling = Pooling.MEAN
     decoder: Decoder

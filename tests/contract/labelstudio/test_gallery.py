@@ -24,9 +24,7 @@ pytestmark = pytest.mark.skipif(FOLDER is None, reason="pip install label-studio
 TASKS = 40
 REMARKS = "may be left empty"
 LEFT: Mapping[str, str] = {
-    "generative-ai/human-feedback-collection": "comparison",
     "generative-ai/llm-ranker": "rank",
-    "ranking-and-scoring/pairwise-classification": "pw",
     "ranking-and-scoring/serp-ranking": "dynamic_choices",
     "ranking-and-scoring/text-to-image": "images",
 }
@@ -149,6 +147,8 @@ def _can_be_shown(region: Region, template: GalleryTemplate, data: Mapping[str, 
     match kind:
         case "textarea":
             return all(isinstance(text, str) and text for text in value["text"])
+        case "pairwise":
+            return value in ({"selected": "left"}, {"selected": "right"})
         case "rating":
             return type(value[kind]) is int and 1 <= value[kind] <= len(control.labels)
         case "taxonomy":

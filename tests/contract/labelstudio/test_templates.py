@@ -69,15 +69,20 @@ ANSWERS: dict[str, Callable[[Control, str], list[Target]]] = {
     "entities": _spans,
     "generation": _responses,
     "number": _numbers,
+    "pairwise": _choices,
     "rating": _ratings,
     "taxonomy": _paths,
 }
+
+# Kinds whose labels are not written in the config.
+UNWRITTEN = {"pairwise", "rating"}
 
 # Labels that no template has, as each kind's answers hold them; responses hold none.
 GONE: dict[str, Target] = {
     "classification": "gone",
     "multiple_choice": ("gone",),
     "entities": (Span(0, 1, "gone"),),
+    "pairwise": "gone",
     "rating": 6,
     "taxonomy": ("gone",),
 }
@@ -147,7 +152,7 @@ def test_a_template_is_served_with_nothing_left_over(name: str) -> None:
 def test_every_label_of_a_template_has_a_hint(name: str) -> None:
     controls = serving_plan(template(name)).controls
 
-    named = [label for each in controls if each.kind.name != "rating" for label in each.control.labels]
+    named = [label for each in controls if each.kind.name not in UNWRITTEN for label in each.control.labels]
     assert [label.value for label in named if not label.hint] == []
 
 

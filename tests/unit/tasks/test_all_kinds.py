@@ -34,13 +34,14 @@ def regions_of(control: str, labels: list[str]) -> st.SearchStrategy[dict[str, A
             "taxonomy": st.lists(st.sampled_from([each.split(" > ") for each in labels] or [[]]) | anything),
             "rating": st.integers(-1, 9) | anything,
             "number": st.integers(-1, 999) | st.floats() | anything,
+            "selected": st.sampled_from(labels or [""]) | anything,
         },
     )
     return st.fixed_dictionaries(
         {"from_name": st.just(control) | anything},
         optional={
             "to_name": anything,
-            "type": st.sampled_from(["choices", "labels", "rating", "number", "taxonomy"]) | anything,
+            "type": st.sampled_from(["choices", "labels", "rating", "number", "taxonomy", "pairwise"]) | anything,
             "value": value | anything,
             "score": anything,
             "meta": anything,
@@ -85,6 +86,7 @@ ANSWERS: dict[str, st.SearchStrategy[Any]] = {
     "generation": st.sampled_from(["yes", "no", "yes  no"]),
     "multiple_choice": st.frozensets(st.sampled_from("abc")).map(lambda found: tuple(sorted(found))),
     "number": st.integers(0, 9) | st.floats(-1e6, 1e6),
+    "pairwise": st.sampled_from(["left", "right"]),
     "rating": st.integers(1, 5),
     "taxonomy": st.frozensets(st.sampled_from(["a", "a > b", "c"])).map(with_parents),
 }
