@@ -17,6 +17,7 @@ import csv
 import os
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +28,11 @@ from ml_backend.domain.field_texts import field_texts, join_fields
 from ml_backend.domain.label_config import LEFT, RIGHT
 from ml_backend.learning.objectives.base import Objective
 from ml_backend.learning.rows.encoded import EncodedRows
+from ml_backend.models.text.tokenised import TokenisedTexts
 from ml_backend.models.text.torch_encoder import TextEncoder
 
 SIDES = (LEFT, RIGHT)
+FIELDS = ("prompt", *SIDES)
 HEADS = {"labelloop": "pair", "side by side": "softmax"}
 TEST, NOISE = 600, 0.1
 
@@ -49,17 +52,35 @@ def main() -> None:
         parser.error("give --data or set BANKING77")
     encoder = TextEncoder.load()
     for name, draw in (("urgent", urgent), ("suiting", suiting)):
-        test = drawn(Path(arguments.data) / "test.csv", draw, TEST, seed=0)
-        truth = [side for _, side in test]
-        for count in arguments.rows:
-            found: dict[str, list[float]] = {}
-            for seed in arguments.seeds:
-                train = with_noise(drawn(Path(arguments.data) / "train.csv", draw, count, seed=seed), seed)
-                for way, answers in ways(encoder, train, [text for text, _ in test]).items():
-                    right = [answer == side for answer, side in zip(answers, truth, strict=True)]
-                    found.setdefault(way, []).append(float(np.mean(right)))
-            for way, scores in found.items():
-                print(f"{name:8s} {count:5d} rows  {way:12s} {np.mean(scores):.3f} ±{np.std(scores):.3f}", flush=True)
+        test = Compared.of(encoder, drawn(Path(arguments.data) / "test.csv", draw, TEST, seed=0))
+        found: dict[tuple[int, str], list[float]] = {}
+        for seed in arguments.seeds:
+            pairs = drawn(Path(arguments.data) / "train.csv", draw, max(arguments.rows), seed=seed)
+            train = Compared.of(encoder, with_noise(pairs, seed))
+            for count in arguments.rows:
+                for way, answers in ways(train.first(count), test).items():
+                    right = [answer == side for answer, (_, side) in zip(answers, test.pairs, strict=True)]
+                    found.setdefault((count, way), []).append(float(np.mean(right)))
+        for (count, way), scores in found.items():
+            print(f"{name:8s} {count:5d} rows  {way:12s} {np.mean(scores):.3f} ±{np.std(scores):.3f}", flush=True)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Pairs as models read them: `vectors` holds those of the prompt, the left and the right text, shape (3 N, D)."""
+
+    pairs: Pairs
+    tokenised: TokenisedTexts
+    vectors: np.ndarray
+
+    @classmethod
+    def of(cls, encoder: TextEncoder, pairs: Pairs) -> "Compared":
+        tokenised = encoder.read([text for text, _ in pairs], FIELDS)
+        return cls(pairs, tokenised, encoder.vectors(tokenised))
+
+    def first(self, count: int) -> "Compared":
+        """As many pairs from the start."""
+        return Compared(self.pairs[:count], self.tokenised.take(range(count)), self.vectors[: 3 * count])
 
 
 def urgent(questions: Sequence[Question], draw: random.Random) -> tuple[list[str], bool]:
@@ -85,7 +106,7 @@ def drawn(file: Path, draw_pair: Draw, count: int, *, seed: int) -> Pairs:
     while len(pairs) < count:
         texts, is_right = draw_pair(questions, draw)
         if texts:
-            pairs.append((join_fields(dict(zip(("prompt", *SIDES), texts, strict=True))), SIDES[int(is_right)]))
+            pairs.append((join_fields(dict(zip(FIELDS, texts, strict=True))), SIDES[int(is_right)]))
     return pairs
 
 
@@ -94,27 +115,26 @@ def with_noise(pairs: Pairs, seed: int) -> Pairs:
     return [(text, SIDES[1 - SIDES.index(side)] if draw.random() < NOISE else side) for text, side in pairs]
 
 
-def ways(encoder: TextEncoder, train: Pairs, test: Sequence[str]) -> dict[str, list[str]]:
-    """Answers to the test texts."""
-    found = {way: answers(encoder, head, train, test) for way, head in HEADS.items()}
-    fields = [field_texts(text) for text in test]
-    prompts, lefts, rights = (encoder.embed([each[name] for each in fields]) for name in ("prompt", *SIDES))
+def ways(train: Compared, test: Compared) -> dict[str, list[str]]:
+    """Answers to the test pairs."""
+    found = {way: learned(head, train, test) for way, head in HEADS.items()}
+    prompts, lefts, rights = test.vectors.reshape(len(test.pairs), len(FIELDS), -1).swapaxes(0, 1)
     is_nearer = (prompts * rights).sum(axis=1) > (prompts * lefts).sum(axis=1)
     found["more similar"] = [SIDES[int(each)] for each in is_nearer]
+    fields = [field_texts(text) for text, _ in test.pairs]
     found["longer"] = [SIDES[int(len(each[RIGHT]) > len(each[LEFT]))] for each in fields]
     return found
 
 
-def answers(encoder: TextEncoder, head: str, train: Pairs, test: Sequence[str]) -> list[str]:
+def learned(head: str, train: Compared, test: Compared) -> list[str]:
     objective = Objective.of(head, SIDES)
-    rows = labeled(train)
-    objective.prepare(encoder, rows)
-    learned: EncodedRows = objective.encode(encoder, rows)
+    rows = labeled(train.pairs)
+    objective.prepare(None, rows)  # type: ignore[arg-type]  # the texts have been read
+    encoded = EncodedRows(rows, train.tokenised, objective.codes(rows.targets, train.tokenised))
     c = objective.hyperparameters(None, len(rows)).regression_c
-    model = objective.regression(encoder.vectors(learned.tokenised), learned, c=c, max_iterations=1000)
-    tokenised = objective.decoder.tokenise(encoder, test)
-    logits = objective.decoder.logits(model, encoder.vectors(tokenised), tokenised)
-    return [str(answer.target) for answer in objective.decoder.answers(logits, tokenised)]
+    model = objective.regression(train.vectors, encoded, c=c, max_iterations=1000)
+    logits = objective.decoder.logits(model, test.vectors, test.tokenised)
+    return [str(answer.target) for answer in objective.decoder.answers(logits, test.tokenised)]
 
 
 if __name__ == "__main__":

@@ -16,9 +16,19 @@ from ml_backend.snapshots.store import SnapshotFolder
 from tests.unit.exporters.builders import export, request, row, written
 
 ENTITIES = '<Labels name="topic" toName="text"><Label value="PER"/></Labels>'
-FORMATS = ("conll", "csv", "datasets", "label-studio", "openai-chat", "prompt-completion", "rows", "spans")
+FORMATS = (
+    "conll",
+    "csv",
+    "datasets",
+    "label-studio",
+    "openai-chat",
+    "preferences",
+    "prompt-completion",
+    "rows",
+    "spans",
+)
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
-LINES = [name for name in FORMATS if name not in ("datasets", "conll", "spans")]
+LINES = [name for name in FORMATS if name not in ("datasets", "conll", "preferences", "spans")]
 
 
 def test_every_format_of_the_folder_is_found_by_its_name() -> None:
