@@ -83,8 +83,8 @@ def export(
 
     Needs --project, or --studio-export with --config. A snapshot is what trainings read: the reviewed tasks, split into
     train, validation and test; with --split 1,0,0 everything trains, so there is no early stopping and no gate.
-    Formats: conll, csv, datasets, label-studio, openai-chat, preferences, prompt-completion, rows, spans. It prints what is
-    left out.
+    Formats: conll, csv, datasets, label-studio, openai-chat, preferences, prompt-completion, rows, spans. It prints
+    what is left out.
     """
     fractions = _fractions(split)
     check_source(project, studio_export, None if studio_export is None else config or studio_export)

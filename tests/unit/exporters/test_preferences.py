@@ -13,7 +13,10 @@ from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.tasks import serving_plan, template_path
 from tests.unit.exporters.builders import export, request, row
 
-ALONE = """<View><Text name="a" value="$one"/><Text name="b" value="$two"/><Pairwise name="better" toName="a,b"/></View>"""
+ALONE = """<View>
+  <Text name="a" value="$one"/><Text name="b" value="$two"/>
+  <Pairwise name="better" toName="a,b"/>
+</View>"""
 
 
 def asked(config: str) -> ExportRequest:
