@@ -22,7 +22,7 @@ class Preferences(LineExporter):
     name = "preferences"
     description = 'One JSON object per line: {"prompt": what stands beside the two texts, "chosen", "rejected"}.'
     limits = (
-        "One control's answers, which must compare two texts. Rows whose texts are equal, or one of which is empty, are "
+        "One control's answers, which must compare two texts. Rows whose texts are equal, or one of them empty, are "
         "left out. Annotators, weights and provenance are left out."
     )
     suffix = ".jsonl"

@@ -1,4 +1,4 @@
-"""Find texts that base models cannot read well, because of their script or their length."""
+"""Find texts that base models cannot read well, because of their language, their script or their length."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["reading_faults", "task_faults"]
 
+MOST_FOREIGN = 0.2
+"""Up to this share of texts in other languages, a model that was trained on English will do."""
 MOST_UNKNOWN, MOST_SPELLED, MOST_ALIKE = 0.1, 0.4, 0.1
 """Up to these shares, texts are read well enough; languages that a model knows stay far below, others far above."""
 READERS = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2", "intfloat/multilingual-e5-small"
@@ -91,16 +93,29 @@ def _script_faults(
 ) -> Iterator[ReadingFault]:
     from ...models.base.legibility import Legibility
 
+    readable = [readable_text(text) for _, text in texts]
     try:
-        legibility = Legibility.of([readable_text(text) for _, text in texts], tokeniser)
+        reasons = _reasons(Legibility.of(readable, tokeniser))
     except EncoderError:
-        return  # such a tokenizer does not give the positions of its tokens
-    if reasons := _reasons(legibility):
+        reasons = []  # such a tokenizer does not give the positions of its tokens
+    if reasons := reasons + _language_reasons(readable, base_model):
         instead = " or ".join(name for name in others if name != base_model)
         yield ReadingFault(
             f"{base_model} cannot read these texts well: {', '.join(reasons)}",
             f"set {setting} to a model that knows their language, such as {instead}, and train with it",
         )
+
+
+def _language_reasons(texts: Sequence[str], base_model: str) -> list[str]:
+    from ...models.base.languages import ENGLISH, language_shares, reads_english_alone
+
+    if not reads_english_alone(base_model):
+        return []
+    foreign = {name: share for name, share in language_shares(texts).items() if name != ENGLISH}
+    if sum(foreign.values()) <= MOST_FOREIGN:
+        return []
+    named = ", ".join(f"{name} ({share:.0%})" for name, share in foreign.items())
+    return [f"it was trained on English, and texts are in {named}"]
 
 
 def _reasons(legibility: "Legibility") -> list[str]:

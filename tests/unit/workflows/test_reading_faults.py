@@ -67,6 +67,45 @@ def test_every_way_of_not_reading_is_told_and_what_is_read_is_not(text: str, rea
     assert bool(told) == bool(reason)
 
 
+GERMAN = (
+    "Meine Karte wurde zweimal belastet, bitte prüfen Sie das.",
+    "Wann kommt mein Paket an? Ich warte seit zwei Wochen.",
+    "Ich kann mich nicht mehr anmelden, das Kennwort ist falsch.",
+    "Das Gerät ist defekt und ich möchte mein Geld zurück.",
+    "Bitte kündigen Sie meinen Vertrag zum Ende des Monats.",
+)
+WRITTEN_IN_ENGLISH = (
+    "My card was charged twice, please look into it.",
+    "When does my parcel arrive? I have been waiting for two weeks.",
+    "I cannot sign in any more, it says the password is wrong.",
+    "The device is broken and I would like my money back.",
+    "Please cancel my contract at the end of the month.",
+)
+
+
+@pytest.mark.parametrize(
+    ("texts", "named"),
+    [
+        (GERMAN, "German (100%)"),
+        (GERMAN + WRITTEN_IN_ENGLISH, "German (50%)"),
+        (GERMAN[:1] + WRITTEN_IN_ENGLISH * 4, ""),
+        (WRITTEN_IN_ENGLISH, ""),
+        (GERMAN[:4], ""),
+        (("Karte", "Paket", "Konto", "Geld zurück", "Hallo") * 3, ""),
+    ],
+    ids=["German", "mixed", "one of many", "English", "too few", "too short"],
+)
+def test_a_language_that_an_english_base_model_does_not_know_is_named(texts: tuple[str, ...], named: str) -> None:
+    told = "; ".join(map(str, faults(*texts, plan=plan_for(CHOICES))))
+
+    assert told == (
+        f"{DEFAULT_BASE_MODEL} cannot read these texts well: it was trained on English, and texts are in {named}; "
+        f"set LABELLOOP_BASE_MODEL to a model that knows their language, such as {OTHERS}, and train with it"
+        if named
+        else ""
+    )
+
+
 @pytest.mark.parametrize("long", [LONG, f"{FIELD}title{NAME_END}{ENGLISH}{FIELD}text{NAME_END}{LONG}"])
 def test_texts_that_are_read_in_part_are_counted_with_their_tasks(long: str) -> None:
     texts = [ENGLISH, *[long] * 7, ENGLISH, "card " * 300]
