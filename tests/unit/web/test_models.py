@@ -137,7 +137,7 @@ def test_versions_that_were_never_measured_together_can_be(
 ) -> None:
     first, second = add_version(services, project), add_version(services, project, EVIL)
     path = "/projects/1/models/side-by-side?left=1&right=2"
-    assert "Its answers were not kept" in words(admin, "/projects/1/models/1")
+    assert "No answers to held-out rows yet" in words(admin, "/projects/1/models/1")
     assert "Not measured on the same rows yet" in words(admin, path)
     export_project(services, project)
 
