@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...domain.access import Role
 from ...domain.model import GateDecision
 from ...domain.project import Project
+from ...serving.alarms import AlarmKind
 from ...workflows.connecting.connect import connect
 from ...workflows.doctor.diagnose import diagnose
 from ...workflows.doctor.examination import State
@@ -184,6 +185,7 @@ class OneProject(Endpoint):
         status = ProjectStatus.of(services, project)
         certificate = status.certificate
         fits = {"unfit": status.unfit, "compared": status.looked_at}
+        unreadable = services.alarms.about(AlarmKind.MODEL, project.ref.key)
         return ProjectView(
             id=project.id,
             title=project.title,
@@ -198,7 +200,7 @@ class OneProject(Endpoint):
             prelabels={outcome.value: count for outcome, count in status.prelabels.items()},
             gate=status.gate,
             live=status.live,
-            alarms=[alarm.sentence for alarm in status.alarms],
+            alarms=[*filter(None, [unreadable]), *(alarm.sentence for alarm in status.alarms)],
             config_changes=list(status.config_changes),
             certificate=certificate.promise if certificate else "",
             certificate_ending=certificate.ending or "" if certificate else "",

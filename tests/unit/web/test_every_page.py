@@ -12,7 +12,7 @@ from ml_backend.web.pages.base import Page
 from ml_backend.workflows.services import Services
 from tests.page_walk import EVIL, fill_home, walk
 from tests.services import build_test_services, with_settings
-from tests.visitors import HTML, press, sign_in, signed_in
+from tests.visitors import HTML, PASSWORD, press, sign_in, signed_in
 
 MOST_BYTES = 300_000
 STATIC = re.compile(r'(?:src|href)="(/static/[^"]+)"')
@@ -34,7 +34,7 @@ def app(full: Services) -> Flask:
 @pytest.fixture(scope="module")
 def visits(app: Flask, full: Services) -> Visits:
     """Endpoint and answer by address."""
-    client = signed_in(app, full)
+    client = signed_in(app, full, password=PASSWORD)
     return {address: (endpoint, answer) for endpoint, address, answer in walk(app, client)}
 
 

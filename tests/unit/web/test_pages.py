@@ -72,6 +72,18 @@ def test_the_first_page_lists_projects_with_what_serves_and_what_runs(
     assert f"/projects/{other.id}" in page(admin)
 
 
+def test_a_project_whose_champion_cannot_be_read_says_so(
+    services: Services, admin: FlaskClient, project: Project
+) -> None:
+    assert "No version has been promoted yet" in words(admin, "/projects/1")
+
+    services.alarms.begin(AlarmKind.MODEL, project.ref.key, "the champion of project 1 cannot be read")
+
+    shown = words(admin, "/projects/1")
+    assert "the champion of project 1 cannot be read" in shown
+    assert "No version has been promoted yet" not in shown
+
+
 def test_projects_can_be_found_and_put_in_order_without_scripts(services: Services, admin: FlaskClient) -> None:
     for title in ("Alpha", "Beta", "Gamma"):
         add_project(services, title=title)

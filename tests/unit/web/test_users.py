@@ -68,7 +68,7 @@ def test_the_last_admin_stays_an_admin(services: Services, admin: FlaskClient) -
 
 
 def test_everybody_changes_the_own_password_and_must_know_the_present_one(app: Flask, services: Services) -> None:
-    viewer = signed_in(app, services, Role.VIEWER)
+    viewer = signed_in(app, services, Role.VIEWER, password=PASSWORD)
     elsewhere = app.test_client()
     sign_in(elsewhere, "viewer")
 
