@@ -57,7 +57,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Services:
 def site(services: Services) -> Iterator[tuple[str, list[str]]]:
     """The address of a running server, and the paths of its pages."""
     app = create_app(services)
-    client = signed_in(app, services)
+    client = signed_in(app, services, password=PASSWORD)
     addresses = [address for _, address, answer in walk(app, client) if answer.mimetype == "text/html"]
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
