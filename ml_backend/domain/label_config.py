@@ -39,7 +39,7 @@ MARKING_TYPES = frozenset(tag.lower() for tag in MARKING_TAGS)
 INSIDE = " > "
 """Stands between the steps of a path, as in Label Studio's editor."""
 LEFT, RIGHT = "left", "right"
-"""What is answered about two texts that are compared, and the names of these among the texts that decide it."""
+"""The two answers to a comparison, which are the names of its two texts in `Control.text_in` as well."""
 EXPLAINING = {"_reason": "TextArea", "_evidence": "Labels"}
 """Ends of the names of controls in which people say why they answered another one as they did, with their tags."""
 

@@ -42,7 +42,9 @@ class ReviewedTexts:
         """Return the rows' texts and answers, in their order."""
         control = served.control
         labels = set(control.label_values)
-        texts = tuple(readable_text(control.text_in(row.text)) for row in rows)
+        own = [control.text_in(row.text) for row in rows]
+        # Texts that are compared must stay apart: made one, the two sides would read alike.
+        texts = tuple(own if control.other else map(readable_text, own))
         targets = [row.targets.get(control.name) for row in rows]
         described = [(text, label.value) for label in control.labels for text in label.descriptions]
         return cls(

@@ -36,7 +36,7 @@ RUDE = (
 THINGS = ("the parcel", "the refund", "a new lamp", "the password", "the invoice", "another charger", "your order")
 FIELDS = {LEFT: "answer1", RIGHT: "answer2"}
 AROUND = "xpath=ancestor::*[contains(@class, 'bg-primary-background')]"
-"""What the editor puts around the side that is chosen."""
+"""The editor gives this class to a tag around the side that is chosen."""
 
 
 def pair(number: int) -> tuple[dict[str, str], str]:

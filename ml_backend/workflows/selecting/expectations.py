@@ -29,7 +29,7 @@ MOST_ROWS = 2_000
 
 def needs_reading(controls: Sequence[ServedControl], candidates: Candidates) -> bool:
     """True where words of the texts have to be read again, since no stored score says how sure a model is."""
-    return any(each.control.marks_regions for each in controls) and not _has_scores(candidates)
+    return any(map(_reads_texts, controls)) and not _has_scores(candidates)
 
 
 def expected_answers(
@@ -41,24 +41,30 @@ def expected_answers(
 ) -> "list[ExpectedAnswers]":
     """Return what is expected, control by control; nothing for those that cannot be learned yet.
 
-    Answers chosen from labels come from a regression on the vectors of whole texts. How sure a model is of marked words
-    and of responses, the scores of stored predictions say, where most tasks have one; else words are read again.
+    Answers chosen from labels come from a regression on the vectors of whole texts. How sure a model is of marked
+    words, of comparisons and of responses, the scores of stored predictions say, where most tasks have one; else the
+    words and the compared texts are read again.
 
     Args:
         vectors: of the rows and, after them, of the candidates, shape (M + N, D).
     """
     answers: list[ExpectedAnswers] = []
     for served in controls:
-        if served.kind.has_labels and not served.control.marks_regions:
+        if served.kind.has_labels and not _reads_texts(served):
             expected = _whole_texts(served, rows, encoder, vectors)
         elif _has_scores(candidates):
             expected = _stored(served, rows, candidates)
-        elif served.control.marks_regions:
-            expected = _marked(served, rows, candidates, encoder)
+        elif _reads_texts(served):
+            expected = _read(served, rows, candidates, encoder)
         else:
             expected = None
         answers += [] if expected is None else [expected]
     return answers
+
+
+def _reads_texts(served: ServedControl) -> bool:
+    """True where a vector of all that is read does not do: words are marked, or two texts are compared."""
+    return served.control.marks_regions or served.control.other is not None
 
 
 def _has_scores(candidates: Candidates) -> bool:
@@ -106,7 +112,7 @@ def _whole_texts(
     return None if learned is None else learned.expected(pieces_of_vectors(vectors[len(rows) :]))
 
 
-def _marked(
+def _read(
     served: ServedControl, rows: Sequence[Row], candidates: Candidates, encoder: "TextEncoder"
 ) -> "ExpectedAnswers | None":
     from ...learning.objectives.base import Objective

@@ -9,12 +9,14 @@ from ml_backend.domain.label_config import Control, Label
 from ml_backend.domain.object_tag import ObjectTag
 from ml_backend.domain.progress import Progress
 from ml_backend.errors import JobCancelled
+from ml_backend.labelstudio.plans import plan_of
 from ml_backend.learning.objectives.base import Objective
 from ml_backend.learning.rows.folds import Fold
 from ml_backend.quality.judges.softmax import SoftmaxJudge
 from ml_backend.quality.out_of_sample import audit_settings, predict_out_of_sample
 from ml_backend.quality.predictions import OutOfSamplePredictions
 from ml_backend.quality.reviewed_texts import ReviewedTexts
+from ml_backend.tasks import template_path
 from tests.unit.learning.builders import CONTROL, keyword_rows, make_row, served
 
 NAMELESS = Control("intent", "Choices", ObjectTag("text", "Text", "body"), (Label("", ""), Label(" ", " ")), {})
@@ -200,3 +202,30 @@ def test_both_rounds_are_kept_and_progress_rises_from_nothing_to_all(base_model:
     np.testing.assert_array_equal(first.probabilities, second.probabilities)
     assert asked == [36, 36]
     assert {progress.stage for progress in again} == {"loading"}
+
+
+def test_the_two_texts_of_a_comparison_are_judged_apart(base_model: str, tmp_path: Path) -> None:
+    """People prefer the text about cards, but for one row in ten, whichever side it stands on."""
+    (comparison,) = plan_of(template_path("pairwise").read_text()).controls
+    rows, wrong = [], []
+    for number in range(60):
+        sides = ["card card card", "cash cash cash"]
+        is_swapped, is_wrong = number % 2 == 1, number % 10 == 3
+        texts = sides[::-1] if is_swapped else sides
+        made = make_row(number, "", None)
+        fields = {"prompt": f"number {number}", "answer1": texts[0], "answer2": texts[1]}
+        given = "right" if is_swapped is not is_wrong else "left"
+        rows.append(Row(made.id, number, fields, {comparison.name: given}, made.labels, made.provenance))
+        wrong += [number] if is_wrong else []
+
+    _, (found,) = predict_out_of_sample(
+        [ReviewedTexts.of(rows, comparison)],
+        audit_settings(is_deep=False, seed=1),
+        base_model=base_model,
+        cache=tmp_path,
+        report=lambda _: None,
+    )
+
+    given_column = [found.names.index(str(row.targets[comparison.name])) for row in rows]
+    confidence = found.probabilities[np.arange(60), given_column]
+    assert sorted(np.argsort(confidence)[: len(wrong)].tolist()) == wrong

@@ -17,6 +17,7 @@ from ml_backend.exporters.base import Exporter, ExportRequest
 from ml_backend.hooks import DROP, hookimpl
 from ml_backend.hooks.redaction import Redaction
 from ml_backend.snapshots.store import SnapshotFolder
+from ml_backend.tasks import template_path
 from ml_backend.workflows.exporting.formats import export_format
 from ml_backend.workflows.exporting.snapshots import export_file, export_project
 from ml_backend.workflows.labeling.predict import predict_for_studio
@@ -75,7 +76,7 @@ def leaks(folder: Path) -> list[str]:
     return [part for part in (MAIL, CARD, "jane", "4111") if any(part.encode() in content for content in written)]
 
 
-# `preferences` holds comparisons alone, of which this project has none; it gets the rows that all formats get.
+# `preferences` holds comparisons alone: see the next test.
 @pytest.mark.parametrize("format_name", [name for name in Exporter.names() if name != "preferences"])
 def test_redaction_keeps_personal_data_out_of_every_format(
     redacting: Services, tmp_path: Path, format_name: str
@@ -85,6 +86,21 @@ def test_redaction_keeps_personal_data_out_of_every_format(
     found = export_format(redacting, planted(redacting), ExportRequest(format_name, control="who"), out)
 
     assert sum(found.rows.values()) == 40
+    assert leaks(out.parent) == []
+
+
+def test_redaction_keeps_personal_data_out_of_comparisons(redacting: Services, tmp_path: Path) -> None:
+    studio = redacting.studio
+    project = add_project(redacting, label_config=template_path("pairwise").read_text())
+    data = {"prompt": f"Who is {MAIL}?", "answer1": f"It is {MAIL}, card {CARD}", "answer2": "Nobody"}
+    studio.import_tasks(project.id, [{"data": data}])
+    region = {"from_name": "comparison", "to_name": "comparison", "type": "pairwise", "value": {"selected": "left"}}
+    studio.submit_annotation(1, {"result": [region]})
+    out = tmp_path / "out" / "file"
+
+    found = export_format(redacting, project, ExportRequest("preferences"), out)
+
+    assert sum(found.rows.values()) == 1
     assert leaks(out.parent) == []
 
 

@@ -12,6 +12,7 @@ from ml_backend.domain.selection import SelectedTask
 from ml_backend.errors import StudioError, StudioUnreachable
 from ml_backend.labelstudio.payloads import parse_webhook
 from ml_backend.labelstudio.quality_fields import SelectionField
+from ml_backend.tasks import template_path
 from ml_backend.workflows.jobs.kinds.select import SelectJob
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.labeling.ingest import receive
@@ -160,3 +161,23 @@ def test_tasks_of_a_file_are_chosen_by_the_labels_of_an_export(services: Service
     assert [task.priority for task in selected.tasks] == sorted((t.priority for t in selected.tasks), reverse=True)
     assert any("the model wavers between" in task.reason for task in selected.tasks)
     assert "1 tasks without a text were left out" in selected.notes
+
+
+def test_comparisons_of_a_file_are_chosen_by_reading_both_texts(services: Services, tmp_path: Path) -> None:
+    config = template_path("pairwise").read_text()
+    pairs = [
+        {"prompt": "where", "answer1": one, "answer2": other} for one, other in zip(TEXTS, TEXTS[::-1], strict=True)
+    ]
+    made = [{"id": number, "data": pair, "annotations": []} for number, pair in enumerate(pairs, start=1)]
+    for number, task in enumerate(made[:24]):
+        region = {"from_name": "comparison", "to_name": "comparison", "type": "pairwise"}
+        result = [{**region, "value": {"selected": ("left", "right")[number % 2]}}]
+        task["annotations"] = [{"id": number + 1, "completed_by": 7, "was_cancelled": False, "result": result}]
+    export, tasks = tmp_path / "export.json", tmp_path / "tasks.json"
+    export.write_text(json.dumps(made[:24]), encoding="utf-8")
+    tasks.write_text(json.dumps(made[24:]), encoding="utf-8")
+
+    selected = select_from_files(services, export, config, tasks, strategy="margin", count=9)
+
+    assert selected.unlabeled == len(made) - 24
+    assert any("the model wavers between" in task.reason for task in selected.tasks)
