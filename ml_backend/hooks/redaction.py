@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from enum import StrEnum
+from unicodedata import decimal, normalize
 
 import regex
 
@@ -35,7 +36,8 @@ IBAN_CHARACTER = re.compile(rf"{SEPARATORS}?([A-Za-z0-9])")
 IBAN_CHARACTERS = range(15, 35)
 # Whatever a phone number is, it has seven digits; the library takes far longer to say so.
 PHONE_HINT = re.compile(r"[0-9](?:[^\w]{0,4}[0-9]){6}")
-KEPT = frozenset(" \u00a0\u202f\t\n\r@.,-+()/:_")
+OTHER_FORM = re.compile(r"(?![0-9])\d|[\u3000\uff01-\uff5e]")
+KEPT = frozenset(" \u00a0\u202f\u3000\t\n\r@.,-+()/:_")
 
 Range = tuple[int, int]
 
@@ -96,7 +98,7 @@ class Redaction:
         # A card or an IBAN must not be taken for a phone number, so phone numbers come last.
         for kind, find in _FINDERS.items():
             if kind in self._kinds:
-                for start, end in list(find(text, self._region)):
+                for start, end in list(find(_even(text), self._region)):
                     text = text[:start] + "".join(map(_mask, text[start:end])) + text[end:]
         return text
 
@@ -121,6 +123,15 @@ def _checked(region: str) -> str:
                 f"LABELLOOP_REDACT_REGION: {region!r} found; wanted a country's code in two capitals, such as DE"
             )
     return region
+
+
+def _even(text: str) -> str:
+    """Return the text with ASCII for full-width characters and for the digits of every script, each in its place."""
+    return text if text.isascii() else OTHER_FORM.sub(lambda found: _ascii(found[0]), text)
+
+
+def _ascii(character: str) -> str:
+    return str(decimal(character)) if character.isdecimal() else normalize("NFKC", character)
 
 
 def _mask(character: str) -> str:

@@ -15,8 +15,11 @@ from .stems import stem
 
 __all__ = ["Examples", "Match", "Matches", "TaskText"]
 
-SENTENCE_END = re.compile(r"[.!?;:…]\s|\n")
-CLAUSE_END = re.compile(r"[.!?;:…]\s|\n|\b(?:but|aber|sondern|mais|pero|ma|maar|mas)\b", re.IGNORECASE)
+# Marks of scripts that put a space behind them, and of those that do not.
+SENTENCE_END = re.compile(r"[.!?;:…؟؛۔]\s|[。！？；：।॥]|\n")
+CLAUSE_END = re.compile(
+    r"[.!?;:…؟؛۔]\s|[。！？；：।॥]|\n|\b(?:but|aber|sondern|mais|pero|ma|maar|mas)\b", re.IGNORECASE
+)
 NUMBER = re.compile(r"(?<![\w.,])[-+]?\d+(?:[.,'’   ]\d+)*")
 GROUPED = re.compile(r"\d{1,3}(?:[.,'’   ]\d{3})*")
 ISO_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")

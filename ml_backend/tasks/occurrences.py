@@ -1,10 +1,11 @@
 """Further places of a text that say what an annotator has just marked, for the editor's Auto-Annotation."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 from unicodedata import east_asian_width
+
+import regex
 
 from ..domain.annotation import Region
 from ..domain.example import Span, spans_in
@@ -13,6 +14,9 @@ from . import ServingPlan
 
 __all__ = ["drawn_regions", "further_marks"]
 
+# Words stand side by side in these, and Korean ones carry endings; east_asian_width tells Chinese, Japanese and Korean.
+UNSPACED = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
+SIGN = r"[\p{Grapheme_Cluster_Break=Extend}\p{Grapheme_Cluster_Break=SpacingMark}\p{Grapheme_Cluster_Break=ZWJ}]"
 MOST_MARKS = 200
 """A text may repeat a letter a million times; so many marks, at most, are added to one that was drawn."""
 
@@ -46,16 +50,20 @@ def _further(spans: Sequence[Span], text: str) -> Iterator[Span]:
     taken = [(span.start, span.end) for span in spans]
     for span in spans:
         words = text[span.start : span.end]
-        for match in re.finditer(_edge(words[0], before=True) + re.escape(words) + _edge(words[-1]), text):
+        for match in regex.finditer(_edge(words[0], before=True) + regex.escape(words) + _edge(words[-1]), text):
             if not any(match.start() < end and start < match.end() for start, end in taken):
                 yield replace(span, start=match.start(), end=match.end())
 
 
 def _edge(letter: str, *, before: bool = False) -> str:
-    """Return the pattern of a word's edge; empty beside a letter that words are written with without spaces."""
-    if not letter.isalnum() or east_asian_width(letter) == "W":
-        return ""
-    return r"(?<!\w)" if before else r"(?!\w)"
+    """Return the pattern of a word's edge; beside a letter that words are written with without spaces, of a letter's.
+
+    A letter ends with the signs on it, and an emoji with what is joined to it.
+    """
+    is_bordered = regex.match(r"\w", letter) and east_asian_width(letter) not in "WH" and not UNSPACED.match(letter)
+    if before:
+        return r"(?<!\w)" if is_bordered else r"(?<!\p{Grapheme_Cluster_Break=ZWJ})"
+    return r"(?!\w)" if is_bordered else f"(?!{SIGN})"
 
 
 def _id(drawn: Sequence[Region], region: Region) -> str:

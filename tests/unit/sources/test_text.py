@@ -19,10 +19,12 @@ def found(text: str, *phrases: str, language: str = "english") -> list[str]:
         ("my top-ups fail", ("top up",), ["top-ups"]),
         ("please close all my accounts", ("close my account",), []),
         ("Close. My account is fine", ("close my account",), []),
+        ("我想退。款项已付，请退款", ("退款",), ["退款"]),
+        ("खाता बंद। करें बंद करें", ("बंद करें",), ["बंद करें"]),
         ("uncancelled", ("cancel",), []),
         ("a fee, a fee", ("fee", "charge"), ["fee", "fee"]),
     ],
-    ids=["inflections", "hyphen", "a word between", "another sentence", "inside a word", "several"],
+    ids=["inflections", "hyphen", "a word between", "another sentence", "Chinese", "Hindi", "inside a word", "several"],
 )
 def test_words_and_phrases_are_found_in_any_inflection_at_the_borders_of_words(
     text: str, phrases: tuple[str, ...], expected: list[str]
