@@ -164,6 +164,12 @@ def running_backend(settings: Options, database: Database, *, log_file: Path) ->
         _end_jobs(database)
 
 
+def _own_environment(settings: Options) -> dict[str, str]:
+    """Return what the demo sets: all else stays a default, and the page of settings says so."""
+    defaults = Options().environment()
+    return {name: text for name, text in settings.environment().items() if text != defaults[name]}
+
+
 def _launch(settings: Options, log_file: Path) -> "subprocess.Popen[bytes]":
     log_file.parent.mkdir(parents=True, exist_ok=True)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
@@ -173,7 +179,7 @@ def _launch(settings: Options, log_file: Path) -> "subprocess.Popen[bytes]":
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**inherited, **settings.environment()},
+            env={**inherited, **_own_environment(settings)},
             start_new_session=True,
         )
 

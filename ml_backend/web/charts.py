@@ -6,7 +6,8 @@ chart. That is too much for a process that pre-labels, and for a curve that is d
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import floor, log10
+from itertools import pairwise
+from math import floor, inf, log10
 
 from markupsafe import Markup
 
@@ -47,6 +48,7 @@ class Chart:
         y_format: of the numbers on the vertical axis.
         is_of_shares: both axes go from 0 to 1, and the diagonal is drawn, on which both are equal.
         is_joined: a line goes through the points.
+        gap: a line ends where the next point is further away than this on the horizontal axis, and begins again there.
         band: a curve with its interval, as points that have one, by their places; drawn behind the points.
         goal: a value to reach, in the point's `y`, with words that stand beside its line.
         today: a place on the horizontal axis to tell apart, in the point's `x`, with such words.
@@ -60,6 +62,7 @@ class Chart:
     y_format: str = ".2f"
     is_of_shares: bool = False
     is_joined: bool = True
+    gap: float = inf
     band: Sequence[Point] = ()
     goal: Point | None = None
     today: Point | None = None
@@ -94,8 +97,9 @@ class Chart:
             if point.interval:
                 x = across.at(point.x)
                 parts.append(_path("interval", _through((x, up.at(end)) for end in point.interval)))
-        if self.is_joined and self.points:
-            parts.append(_path("line", _through((across.at(point.x), up.at(point.y)) for point in self.points)))
+        if self.is_joined:
+            lines = ([(across.at(point.x), up.at(point.y)) for point in line] for line in self._lines())
+            parts += [_path("line", _through(line)) for line in lines]
         is_sparse = len(self.points) <= MOST_DOTS
         for point in sorted(self.points, key=lambda point: point.is_marked):
             if point.words and (is_sparse or point.is_marked):
@@ -106,6 +110,13 @@ class Chart:
                     )
                 )
         return Markup("").join([*parts, Markup("</svg>")])
+
+    def _lines(self) -> list[Sequence[Point]]:
+        """Return the points of each line."""
+        starts = [
+            i for i, (one, next_one) in enumerate(pairwise(self.points), start=1) if next_one.x - one.x > self.gap
+        ]
+        return [self.points[start:end] for start, end in pairwise([0, *starts, len(self.points)]) if start < end]
 
     def _x_words(self, tick: float) -> str:
         return format(tick, self.x_format) if isinstance(self.x_format, str) else self.x_format(tick)

@@ -84,6 +84,9 @@ def _label_as_displayed(page: "Page", first: str) -> None:
     """Press "Label Tasks As Displayed", and wait for the editor to show this text."""
     page.get_by_role("button", name="Label All Tasks").locator("xpath=following-sibling::*").first.click()
     page.get_by_text(re.compile("as displayed", re.IGNORECASE)).click()
+    page.get_by_text("Some tasks come without an answer on purpose").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_text("Some tasks come without an answer on purpose").wait_for(state="hidden")
     page.get_by_test_id("bottombar-submit-button").wait_for()
     keep(page, "label-tasks-as-displayed")
     assert page.locator(".lsf-richtext__container, .lsf-object").first.inner_text().strip() == first

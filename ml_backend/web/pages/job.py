@@ -22,6 +22,10 @@ STARTERS = {
 }
 
 
+GAP = 10.0
+"""Percent of progress without a loss after which a new line begins: two trainings of a job are no single course."""
+
+
 class JobPage(Page):
     """A job: how far it is, what it has learned, what it says."""
 
@@ -39,5 +43,5 @@ class JobPage(Page):
             "project": project,
             "why": STARTERS.get(job.trigger, job.trigger),
             "seconds": (end - job.started_at).total_seconds() if job.started_at else None,
-            "chart": Chart("Loss by progress", "progress in %", "loss of the training", points).svg(),
+            "chart": Chart("Loss by progress", "progress in %", "loss of the training", points, gap=GAP).svg(),
         }

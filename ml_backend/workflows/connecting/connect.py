@@ -26,6 +26,13 @@ __all__ = ["ANSWERING_STATES", "TASKS_READ", "Connection", "connect", "create_an
 TASKS_READ = ReadFields.TASKS_READ
 """The number of a project's tasks that are looked at."""
 BACKEND_TITLE = "labelloop"
+INSTRUCTION = (
+    "<p>A model has answered some of these tasks already: what is chosen, marked or written when a task opens is its "
+    "answer. <b>Correct what is wrong, then press Submit.</b></p>"
+    "<p>Some tasks come without an answer on purpose: they show how good the model is. Answer them by yourself.</p>"
+    "<p>Skip a task that cannot be answered; the model learns nothing from it.</p>"
+)
+"""What Label Studio tells annotators of a new project before they label; HTML, which an admin can change there."""
 ANSWERING_STATES = frozenset({"CO", "TR", "PR"})
 BASIC_AUTH, NO_AUTH = "BASIC_AUTH", "NONE"
 
@@ -106,6 +113,8 @@ def create_and_connect(
         if tasks:
             count = services.studio.import_tasks(info.id, tasks)
             done.append(f"Imported {count} tasks.")
+        services.studio.update_project(info.id, {"expert_instruction": INSTRUCTION, "show_instruction": True})
+        done.append("Its labeling instructions tell annotators what to do with the model's answers.")
         connection = connect(services, info.id)
     except StudioError as error:
         raise StudioError(

@@ -46,7 +46,7 @@ def _database(exam: Examination) -> Finding:
     database = exam.services.database
     with database.engine.connect() as connection:
         revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
-    return Finding.fine(f"{database.engine.dialect.name}, schema {revision}, {len(database.projects.all())} projects")
+    return Finding.fine(f"{database.engine.dialect.name}, schema {revision}, projects: {len(database.projects.all())}")
 
 
 def _label_studio(exam: Examination) -> Finding:
@@ -172,7 +172,7 @@ def _registry(exam: Examination) -> Finding:
             f"{'; '.join(drifts)}. The alias follows what serves, and does so again now",
             "nothing is left to do; what serves is changed by `labelloop models promote` and `rollback` alone",
         )
-    return Finding.fine(f"{len(keys)} projects have models, and MLflow's alias names what serves each")
+    return Finding.fine(f"projects with models: {len(keys)}; MLflow's alias names what serves each")
 
 
 def _worker(exam: Examination) -> Finding:

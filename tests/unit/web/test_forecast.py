@@ -73,3 +73,9 @@ def test_all_that_a_chart_shows_lies_within_it() -> None:
     ]
     assert len(places) == len(points) + 2 * len(points) + 3 * len(band) + 2 + 2  # line, intervals, band, goal, today
     assert all(0 <= x <= 880 and 0 <= y <= 260 for x, y in places)
+
+
+def test_a_line_ends_before_a_gap_and_begins_again_after_it() -> None:
+    chart = Chart("t", "x", "y", [Point(x, 0.5) for x in (1, 2, 3, 20, 21)], gap=10).svg()
+
+    assert [path.count("L") for path in re.findall(r'class="line" d="([^"]+)"', chart)] == [2, 1]

@@ -261,7 +261,7 @@ def test_jobs_are_filtered_and_put_in_order_on_the_server(services: Services, ad
     services.database.jobs.cancel(3)
 
     def shown(query: str) -> list[str]:
-        return re.findall(r'<td><a href="/jobs/(\d+)">', page(admin, f"/jobs?{query}"))
+        return re.findall(r'<th scope="row" class="id"><a href="/jobs/(\d+)">', page(admin, f"/jobs?{query}"))
 
     assert shown("") == ["3", "2", "1"]
     assert shown("kind=train") == ["3", "1"]

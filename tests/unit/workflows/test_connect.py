@@ -191,7 +191,12 @@ def test_a_label_config_that_cannot_be_served_stops_before_anything_is_done(serv
 def test_a_new_project_is_made_filled_and_connected(services: Services) -> None:
     connection = create_and_connect(services, "Tickets", CONFIG, [{"text": "a"}, {"data": {"text": "b"}}])
 
-    assert connection.changes[:2] == ("Made project 1, 'Tickets'.", "Imported 2 tasks.")
+    assert connection.changes[:3] == (
+        "Made project 1, 'Tickets'.",
+        "Imported 2 tasks.",
+        "Its labeling instructions tell annotators what to do with the model's answers.",
+    )
+    assert "press Submit" in services.studio.projects[1]["expert_instruction"]
     assert [task["data"] for task in services.studio.tasks.values()] == [{"text": "a"}, {"text": "b"}]
     assert connection.project.ref.key == "tickets-1"
     assert connection.job is not None
