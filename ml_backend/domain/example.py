@@ -9,6 +9,7 @@ from .field_texts import join_fields
 
 __all__ = [
     "AnnotatorLabel",
+    "Bucket",
     "Part",
     "PrelabelOutcome",
     "Provenance",
@@ -52,11 +53,19 @@ class Span:
         return Span(start, start + len(text), self.label) if text else None
 
 
-Target: TypeAlias = str | float | tuple[str, ...] | tuple[Span, ...]
-"""What a control was answered with: a class name or text, a number, a sorted tuple of names, or of spans."""
+class Bucket(NamedTuple):
+    """The ids of the items that were sorted into a bucket, the best first."""
 
-Part: TypeAlias = str | float | Span
-"""What a model may get right or wrong by itself within an answer: a name, a number, or a span."""
+    name: str
+    ids: tuple[str, ...]
+
+
+Target: TypeAlias = str | float | tuple[str, ...] | tuple[Span, ...] | tuple[Bucket, ...]
+"""What a control was answered with: a class name or text, a number, a sorted tuple of names, or of spans; of a ranking
+the ids, the best first, or all buckets."""
+
+Part: TypeAlias = str | float | Span | Bucket
+"""What a model may get right or wrong by itself within an answer: a name, a number, a span, or a bucket."""
 
 
 class Relation(NamedTuple):
@@ -188,6 +197,8 @@ def label_of(part: Part) -> str:
     """The label that a part of an answer carries; of a number the number in digits, as ratings have labels."""
     if isinstance(part, Span):
         return part.label
+    if isinstance(part, Bucket):
+        return f"{part.name}: {', '.join(part.ids)}"
     return part if isinstance(part, str) else f"{part:.12g}"
 
 

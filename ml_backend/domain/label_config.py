@@ -17,6 +17,7 @@ from typing import Any
 from .annotation import Region
 from .field_texts import field_texts, join_fields, readable_text
 from .object_tag import ObjectTag
+from .offered import OPTIONS
 
 __all__ = [
     "INSIDE",
@@ -122,6 +123,9 @@ class Control:
         is_dynamic: its labels come from each task, so they are not known here.
         conditions: all must hold for it to be asked (`visibleWhen`, on its tag and on those around it).
         other: of a `<Pairwise>` the second tag of `toName`, the one on the right; None where it names none.
+        options: what holds the options where each task has its own, to be read like a text; None where it has none.
+        buckets: names of the buckets that the items of a `<Ranker>` are sorted into, in the order of the config; the
+            one that they are in at first is `_`, or the one that the config says.
     """
 
     name: str
@@ -133,11 +137,20 @@ class Control:
     is_dynamic: bool = False
     conditions: tuple[Condition, ...] = ()
     other: ObjectTag | None = None
+    options: ObjectTag | None = None
+    buckets: tuple[str, ...] = ()
 
     @property
     def objects(self) -> tuple[ObjectTag, ...]:
-        """The object, and the other one that it is compared with."""
+        """What it cannot do without: its options; or its object, and the other one that it is compared with."""
+        if self.options is not None:
+            return (self.options,)
         return (self.object,) if self.other is None else (self.object, self.other)
+
+    @property
+    def reads_apart(self) -> bool:
+        """True where the texts that decide it are read one by one, since an answer names one of them."""
+        return self.other is not None or self.options is not None
 
     @property
     def label_values(self) -> tuple[str, ...]:
@@ -168,7 +181,7 @@ class Control:
 
         That is its object's text where it marks regions, the text as people read it where a text answers it, else all.
         Two texts that are compared stand at the end there, as the fields `LEFT` and `RIGHT`; where one is
-        empty, nothing can be decided, and there is no text.
+        empty, nothing can be decided, and there is no text. So do options, as the field `OPTIONS`.
 
         Args:
             text: of one field or several, as `join_fields` returns it.
@@ -177,6 +190,8 @@ class Control:
             return readable_text(text)
         if self.other is not None:
             return self._compared(field_texts(text), self.other)
+        if self.options is not None:
+            return self._with_options(field_texts(text), self.options)
         if not self.marks_regions:
             return text
         texts = field_texts(text)
@@ -187,6 +202,13 @@ class Control:
         own = {shown.field for shown in self.objects}
         around = {f"{name} " if name in sides else name: text for name, text in texts.items() if name not in own}
         return join_fields({**around, **sides}) if all(text.strip() for text in sides.values()) else ""
+
+    def _with_options(self, texts: Mapping[str, str], options: ObjectTag) -> str:
+        held = texts.get("" if "" in texts else options.field or "", "")
+        # The items of a list are the options, and stand nowhere else.
+        own = {"", options.field, *([self.object.field] if self.object.written == options.field else [])}
+        around = {f"{name} " if name == OPTIONS else name: text for name, text in texts.items() if name not in own}
+        return join_fields({**around, OPTIONS: held}) if held.strip() else ""
 
     def has(self, attribute: str) -> bool:
         """True where the attribute is set to true; its name is given in lower case."""

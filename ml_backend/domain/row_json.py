@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .example import Relation, Row, Span, Target
+from .example import Bucket, Relation, Row, Span, Target
 
 __all__ = ["row_to_json", "target_from_json", "target_to_json", "to_line"]
 
@@ -63,9 +63,14 @@ def to_line(value: Mapping[str, Any]) -> str:
 
 
 def target_to_json(target: Target | None) -> Any:
-    """Return the answer as a JSON value: text, a number, a list of texts, or of spans as objects; null for none."""
+    """Return the answer as a JSON value: text, a number, a list of texts, or of spans as objects; null for none.
+
+    Buckets are an object with the ids in each.
+    """
     if not isinstance(target, tuple):
         return target
+    if buckets := [part for part in target if isinstance(part, Bucket)]:
+        return {bucket.name: list(bucket.ids) for bucket in buckets}
     return [
         {"start": part.start, "end": part.end, "label": part.label} if isinstance(part, Span) else part
         for part in target
@@ -76,8 +81,12 @@ def target_from_json(value: object, key: str = "target") -> Target:
     """Return the answer that a JSON value describes.
 
     Raises:
-        ValueError: it is neither text nor a number nor a list of texts or of spans; the message starts with the key.
+        ValueError: it is neither text nor a number nor a list of texts or of spans, nor an object of lists of texts;
+            the message starts with the key.
     """
+    if isinstance(value, dict):
+        lists = {name: ids if isinstance(ids, list) else [ids] for name, ids in value.items()}
+        return tuple(Bucket(name, tuple(_text(each, f"{key}.{name}") for each in ids)) for name, ids in lists.items())
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return value
     if not isinstance(value, list):

@@ -43,8 +43,8 @@ class ReviewedTexts:
         control = served.control
         labels = set(control.label_values)
         own = [control.text_in(row.text) for row in rows]
-        # Texts that are compared must stay apart: made one, the two sides would read alike.
-        texts = tuple(own if control.other else map(readable_text, own))
+        # Texts that are compared or offered must stay apart: made one, they would read alike.
+        texts = tuple(own if control.reads_apart else map(readable_text, own))
         targets = [row.targets.get(control.name) for row in rows]
         described = [(text, label.value) for label in control.labels for text in label.descriptions]
         return cls(

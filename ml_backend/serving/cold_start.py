@@ -8,11 +8,12 @@ import numpy as np
 
 from ..arrays import Floats, Floats2d
 from ..domain.example import Target
-from ..domain.field_texts import readable_text
-from ..domain.label_config import Label
+from ..domain.field_texts import field_texts, readable_text
+from ..domain.label_config import Control, Label
 from ..domain.model import ScoredTarget
 from ..models.bundle.head import Head
 from ..models.decoders.base import decoder_of
+from ..models.decoders.option import OptionDecoder
 from ..models.text.confidence import confidences
 from ..models.text.encoder import Encoder
 from ..models.text.pooling import Pooling, pooled_logits
@@ -35,8 +36,9 @@ _encoders_lock = threading.Lock()
 class ColdStartPredictor:
     """Zero-shot classification by similarity, and the drafts of an untuned model. Safe to use from several threads.
 
-    It answers controls with a single choice, or with one label and those that it lies inside, and, with a writer,
-    controls that take a text; which of several labels apply, and where in a text, it cannot tell.
+    It answers controls with a single choice, or with one label and those that it lies inside, puts options of a task
+    in the order of how close they are to the texts around them, and, with a writer, answers controls that take a text;
+    which of several labels apply, and where in a text, it cannot tell.
     Cheap to make: the labels are embedded when the first text is asked about.
 
     Args:
@@ -50,6 +52,11 @@ class ColdStartPredictor:
         decoders = [(each, decoder_of(each.kind.head)) for each in plan.controls]
         self._written = tuple(each.name for each, decoder in decoders if decoder.is_written and writer)
         self._labels = {each.name: each.control.labels for each, decoder in decoders if decoder.is_named}
+        self._offering = {
+            each.name: (each.control, decoder())
+            for each, decoder in decoders
+            if issubclass(decoder, OptionDecoder) and decoder.suits_untrained and not each.control.buckets
+        }
         self._answer_named = {each.name: decoder.answer_named for each, decoder in decoders}
         self._encoder = encoder
         self._vectors: dict[str, Floats2d] = {}
@@ -58,7 +65,7 @@ class ColdStartPredictor:
     @property
     def controls(self) -> frozenset[str]:
         """Names of the controls that it answers."""
-        return frozenset([*self._labels, *self._written])
+        return frozenset([*self._labels, *self._offering, *self._written])
 
     @property
     def memory(self) -> Mapping[Hashable, int]:
@@ -81,7 +88,10 @@ class ColdStartPredictor:
         if not positions:
             return answers
         prompts = [readable_text(texts[position]) for position in positions]
-        per_control: dict[str, Sequence[ScoredTarget | None]] = {}
+        per_control: dict[str, Sequence[ScoredTarget | None]] = {
+            name: self._suiting(*offering, [texts[position] for position in positions])
+            for name, offering in self._offering.items()
+        }
         if self._labels:
             per_control.update(self._answers(prompts))
         if self._written and self._writer is not None:
@@ -106,7 +116,7 @@ class ColdStartPredictor:
         None where no control is answered, for then no task has a score.
         """
         if not self._labels:
-            return draw_from_quantiles((0.0, 1.0), self.version, key) if self._written else None
+            return draw_from_quantiles((0.0, 1.0), self.version, key) if self.controls else None
         chance = math.prod(1 / len(labels) for name, labels in self._labels.items() if name not in unasked)
         return draw_from_quantiles((chance, 1.0), self.version, key)
 
@@ -127,6 +137,18 @@ class ColdStartPredictor:
             )
             for name, vectors in self._vectors.items()
         }
+
+    def _suiting(self, control: Control, decoder: OptionDecoder, texts: Sequence[str]) -> list[ScoredTarget | None]:
+        """The options of each text by how close they are to the texts around them; None where there are none."""
+        about = [control.text_in(text) for text in texts]
+        places = [place for place, text in enumerate(about) if len(field_texts(text)) > 1]
+        answers: list[ScoredTarget | None] = [None] * len(texts)
+        tokenised = decoder.tokenise(self._encoder, [about[place] for place in places])
+        features = self._encoder.vectors(tokenised)
+        logits = decoder.logits(decoder.untrained(self._encoder.width), features, tokenised)
+        for place, answer in zip(places, decoder.answers(logits, tokenised), strict=True):
+            answers[place] = answer
+        return answers
 
     @staticmethod
     def label_vectors(labels: Sequence[Label], encoder: Encoder) -> Floats2d:

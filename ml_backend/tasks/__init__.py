@@ -16,12 +16,14 @@ from ..errors import UnsupportedLabelConfig
 from ..plugins import classes_in
 from .base import GivenAnswer, TaskKind
 from .objects import data_of, find_objects, placed_regions, plain_regions
-from .shown_texts import readable_objects, unreadable
+from .shown_texts import ranked_fields, readable_objects, unreadable
 
 __all__ = ["ServedControl", "ServingPlan", "find_kinds", "serving_plan", "template_path"]
 
 
 CHAT = "Chat"
+OFFERING = ("Choices", "Ranker")
+"""Tags whose options are read as a text, and that are no objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +141,9 @@ def serving_plan(config: LabelConfig, fields: Sequence[str] | None = None) -> Se
     unlearned = {each.name for each in explaining}
     kinds = _without_raters(_kinds([control for control in config.controls if control.name not in unlearned]))
     candidates = [control for control, kind in kinds if not isinstance(kind, str)]
-    objects = readable_objects(config, candidates)
-    is_about_one = not fields if fields is not None else len(objects) == 1
+    readable, ranked = readable_objects(config, candidates), ranked_fields(candidates)
+    objects = {field: shown for field, shown in readable.items() if field not in ranked or field in (fields or ())}
+    is_about_one = not fields if fields is not None else len(readable) == 1
     if is_about_one:
         # A field may be shown in several encodings, of which the first control's counts here. Projects that were
         # connected when nothing but <Text> was read go on reading that.
@@ -167,7 +170,7 @@ def serving_plan(config: LabelConfig, fields: Sequence[str] | None = None) -> Se
         raise UnsupportedLabelConfig(
             f"labelloop cannot serve this label config: {reasons}. Wanted: at least one "
             f'{" or ".join(kind.example for kind in find_kinds().values())} on a <Text value="$field"> '
-            f"or {', '.join(f'<{tag}>' for tag in find_objects() if tag != 'Text')}; "
+            f"or {', '.join(f'<{tag}>' for tag in find_objects() if tag not in ('Text', *OFFERING))}; "
             "label_config/ holds working templates."
         )
     read = {shown.field for shown in texts}
@@ -218,7 +221,7 @@ def _not_texts(config: LabelConfig) -> Iterator[str]:
 
 def _unread(control: Control, texts: Sequence[ObjectTag], *, is_about_one: bool) -> ObjectTag | None:
     """Return what a control is about and is not among the texts that are read, where it cannot do without."""
-    if not (control.marks_regions or control.other or is_about_one):
+    if not (control.marks_regions or control.reads_apart or is_about_one):
         return None
     read = {(each.field, each.encoding) for each in texts}
     return next((shown for shown in control.objects if (shown.field, shown.encoding) not in read), None)
@@ -267,7 +270,7 @@ def _kinds(controls: Sequence[Control]) -> list[tuple[Control, TaskKind | str]]:
 
 def _kind_of(control: Control) -> TaskKind | str:
     """Return the kind that serves the control, or why none does, as a clause that follows the control's name."""
-    faults = (*map(unreadable, control.objects), _unserved_use(control))
+    faults = (*map(unreadable, (control.object, *control.objects)), _unserved_use(control))
     if (reason := next(filter(None, faults), None)) is not None:
         return reason
     refusals: dict[str, str] = {}
@@ -287,8 +290,11 @@ def _unserved_use(control: Control) -> str | None:
         return "is asked per region, not per task"
     if control.has("peritem"):
         return "is asked per item (perItem), not per task"
-    if control.is_dynamic:
-        return "takes labels from each task (a $ in a value), and a model only learns labels of the label config"
+    if control.is_dynamic and control.options is None:
+        return (
+            "takes single labels from each task (a $ in a <Choice> or <Label>), and a model only learns labels of the "
+            'label config, or chooses among all that a field of the task holds: <Choices value="$options">'
+        )
     if not any(kind.may_serve(control.tag) for kind in find_kinds().values()):
         return "is of a kind that stays in Label Studio and its exports, and nothing is trained on it"
     return None
@@ -296,6 +302,8 @@ def _unserved_use(control: Control) -> str | None:
 
 def _is_alike(kind: TaskKind, control: Control) -> bool:
     choice = control.attributes.get("choice", "single")
+    if ("$" in kind.example) is not (control.options is not None):
+        return False
     return kind.may_serve(control.tag) and ("choice=" not in kind.example or f'choice="{choice}"' in kind.example)
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..domain.annotation import Region
-from ..domain.example import Target
+from ..domain.example import Target, label_of, parts_of
 from ..domain.label_config import Control
 from ..domain.model import ScoredTarget
 from ..domain.reasons import Reason
@@ -60,7 +60,7 @@ class MultipleChoice(TaskKind):
         None where exactly half chose a label, and where no label is left although at least half chose something: then
         they disagree about which.
         """
-        chosen = Counter(label for vote in votes for label in set(self.labels_in(vote)))
+        chosen = Counter(label for vote in votes for label in set(map(label_of, parts_of(vote))))
         if any(count * 2 == len(votes) for count in chosen.values()):
             return None
         agreed = tuple(sorted(label for label, count in chosen.items() if count * 2 > len(votes)))

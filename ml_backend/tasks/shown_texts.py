@@ -9,7 +9,7 @@ from ..domain.label_config import Control, LabelConfig
 from ..domain.object_tag import ObjectTag
 from .objects import find_objects
 
-__all__ = ["ReadFields", "readable_objects", "unreadable"]
+__all__ = ["ReadFields", "ranked_fields", "readable_objects", "unreadable"]
 
 LEAST_TASKS = 5
 """With fewer tasks, nobody can say whether a field is the same in all of them."""
@@ -57,11 +57,13 @@ class ReadFields:
         if len(objects) == 1:
             return cls((), {})
         data = list(tasks)
-        needed = [control for control in controls if control.marks_regions or control.other]
+        needed = [control for control in controls if control.marks_regions or control.reads_apart]
+        ranked = ranked_fields(controls)
         marked = {shown.field for control in needed for shown in control.objects}
         left_out = {}
         for field, shown in objects.items():
             reason = "is ignored by LABELLOOP_IGNORED_FIELDS" if field in ignored else _emptiness(shown, data)
+            reason = "is read item by item" if field in ranked else reason
             if reason and field not in marked:
                 left_out[field] = reason
         if len(left_out) == len(objects):
@@ -80,13 +82,21 @@ def readable_objects(config: LabelConfig, controls: Sequence[Control]) -> dict[s
     Where all of them mark regions, these are the texts that they are about.
     """
     readable: dict[str, ObjectTag] = {}
-    for shown in (*config.objects, *(control.object for control in controls)):
+    options = [control.options for control in controls if control.options is not None]
+    for shown in (*config.objects, *(control.object for control in controls), *options):
         if shown.field and unreadable(shown) is None:
             readable.setdefault(shown.field, shown)
     if not all(control.marks_regions for control in controls):
         return readable
     marked = {control.object.field for control in controls}
     return {field: shown for field, shown in readable.items() if field in marked}
+
+
+def ranked_fields(controls: Sequence[Control]) -> frozenset[str | None]:
+    """Return the fields of lists whose items are the options of a control, and so need not be read as one text."""
+    return frozenset(
+        each.object.field for each in controls if each.options and each.object.written == each.options.field
+    )
 
 
 def unreadable(shown: ObjectTag) -> str | None:

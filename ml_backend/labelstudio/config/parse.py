@@ -25,6 +25,9 @@ MAX_DEPTH = 100
 USUAL_LEVELS, MOST_LEVELS = "5", 100
 """Levels of a `<Rating>` without `maxRating`, and the most that are taken for one."""
 
+RANKING, UNSORTED = "Ranker", "_"
+REFERENCE = re.compile(r"\$[A-Za-z_][\w.]*", re.ASCII)
+"""A whole value that is a field's name."""
 COMPARING = "Pairwise"
 """The control that compares two objects, both of which its `toName` names."""
 LABEL_TAGS = frozenset({"Choice", "Label"})
@@ -37,7 +40,7 @@ CONTROL_TAGS = frozenset(
     }
 )
 """The editor's control tags. Any other tag with `toName` counts as a control as well."""
-OTHER_TAGS = frozenset({"HyperText", "Paragraphs", "Repeater", "Text", "View"})
+OTHER_TAGS = frozenset({"Bucket", "HyperText", "List", "Paragraphs", "Repeater", "Text", "View"})
 IMPORTED = {name.lower(): name for name in ("alias", "name", "toName", "value")}
 """Attributes that Label Studio reads when predictions are imported, where their case matters, unlike in its editor."""
 SPELLINGS = {tag.lower(): tag for tag in LABEL_TAGS | CONTROL_TAGS | OTHER_TAGS}
@@ -161,7 +164,31 @@ def _control(path: Path, names: _Names) -> Control | str:
         is_nested=any(is_inside for _, is_inside in _label_elements(element)),
         is_dynamic=_is_dynamic(element),
         other=names.tags[compared[0]] if compared else None,
+        options=_options(element, names.tags[target]),
+        buckets=_buckets(element),
     )
+
+
+def _options(control: Element, shown: ObjectTag) -> ObjectTag | None:
+    """Return what holds the options of each task: the items of a list that is ranked, or a field with all choices.
+
+    Its name among the texts of a row is the reference, `$items`, since a list is read as a text by its own name.
+    """
+    if control.tag == RANKING:
+        return ObjectTag(shown.name, RANKING, shown.written) if shown.tag == "List" and shown.written else None
+    value = control.get("value", "").strip()
+    if control.tag != "Choices" or REFERENCE.fullmatch(value) is None or any(_label_elements(control)):
+        return None
+    nesting = {name: text for name, text in control.attrib.items() if name == "allownested"}
+    return ObjectTag(control.get("name", ""), control.tag, value, nesting)
+
+
+def _buckets(control: Element) -> tuple[str, ...]:
+    """Return the names of the buckets of a ranking; with `_` at the end unless one of them takes what is unsorted."""
+    buckets = [each for each in control.iter("Bucket") if each.get("name")] if control.tag == RANKING else []
+    names = tuple(dict.fromkeys(each.attrib["name"] for each in buckets))
+    is_held = any(each.get("default", "").lower() == "true" for each in buckets)
+    return names if is_held or not names else (*names, UNSORTED)
 
 
 def _name_fault(element: Element, names: _Names) -> str | None:

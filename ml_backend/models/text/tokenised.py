@@ -28,6 +28,10 @@ class TokenisedTexts:
         added: features that the model does not see, shape (pieces, F); None: there are none.
         fields: per sequence, which is one piece then, the number of the field that it is from, shape (S,); it rises
             within a text. None: every piece is a unit.
+        options: where a head answers the options that a text offers, per sequence, which is one piece then, the number
+            of the option that it is from, counted from 1, and 0 for the texts around them, shape (S,); it rises within
+            a text, and every option is a unit. None: nothing is offered.
+        names: per text the ids of the options, in their order; none where nothing is offered.
         field_count: how many fields there are; a text may lack some.
     """
 
@@ -38,6 +42,8 @@ class TokenisedTexts:
     added: Floats2d | None = None
     fields: Ints | None = None
     field_count: int = 1
+    options: Ints | None = None
+    names: Sequence[Sequence[str]] = ()
 
     @property
     def texts(self) -> int:
@@ -93,6 +99,11 @@ class TokenisedTexts:
     @cached_property
     def unit_starts(self) -> Ints:
         """Per text the number of its first unit, and how many units there are at the end; shape (N + 1,)."""
+        if self.options is not None:
+            is_first = np.diff(self.options, prepend=0) != 0
+            is_first[self.sequence_starts[:-1][np.diff(self.sequence_starts) > 0]] = True
+            counts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(is_first & (self.options > 0))])
+            return counts[self.sequence_starts]
         return self.piece_starts if self.fields is None else np.arange(self.texts + 1)
 
     def pieces_of(self, texts: Sequence[int] | Ints) -> Ints:
@@ -129,6 +140,8 @@ class TokenisedTexts:
             None if self.added is None else self.added[pieces],
             None if self.fields is None else self.fields[sequences],
             self.field_count,
+            None if self.options is None else self.options[sequences],
+            [self.names[int(i)] for i in np.asarray(texts, dtype=np.int64)] if self.names else (),
         )
 
     def with_sequences(self, chosen: Ints) -> "TokenisedTexts":

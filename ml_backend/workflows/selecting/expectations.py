@@ -63,8 +63,8 @@ def expected_answers(
 
 
 def _reads_texts(served: ServedControl) -> bool:
-    """True where a vector of all that is read does not do: words are marked, or two texts are compared."""
-    return served.control.marks_regions or served.control.other is not None
+    """True where a vector of all that is read does not do: words are marked, or one of several texts is answered."""
+    return served.control.marks_regions or served.control.reads_apart
 
 
 def _has_scores(candidates: Candidates) -> bool:
