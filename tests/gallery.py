@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ml_backend.domain.annotation import Region
-from ml_backend.domain.example import Span, Target
+from ml_backend.domain.example import Bucket, Span, Target
 from ml_backend.domain.label_config import LabelConfig
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.object_tag import ObjectTag
+from ml_backend.domain.offered import options_in
 from ml_backend.errors import UnsupportedLabelConfig
 from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.tasks import ServedControl, ServingPlan, serving_plan
@@ -69,7 +70,9 @@ class GalleryTemplate:
 
     def data(self, number: int) -> dict[str, Any]:
         """The data of a task, which differ from number to number."""
-        return ObjectTag.merged(each.data_holding(_content(each, number)) for each in self.config.objects)
+        options = (each.options for each in self.config.controls if each.tag == "Choices" and each.options)
+        shown = (*self.config.objects, *options)
+        return ObjectTag.merged(each.data_holding(_content(each, number)) for each in shown)
 
     def targets(self, plan: ServingPlan, number: int) -> dict[str, Target]:
         """An answer to every served control about the task of this number."""
@@ -135,6 +138,11 @@ def _content(shown: ObjectTag, number: int) -> Any:
     if shown.tag == "Paragraphs":
         name, text = shown.attributes.get("namekey", "author"), shown.attributes.get("textkey", "text")
         return [{name: "Mira", text: "Hi 👩‍🚀, please"}, {name: "Bot", text: words}]
+    if shown.tag == "List":
+        return [{"id": name, "title": name.upper(), "body": f"{name} {words}"} for name in ("b", "a", "c")]
+    if shown.tag == "Choices":
+        first, *others = ({"value": name, "html": f"<p>{name} {words}</p>"} for name in ("x", "y", "z"))
+        return [{**first, "children": [{"value": "x1", "html": f"<b>x1 {words}</b>"}]}, *others]
     if shown.tag == "Table":
         return {"question": words, "rows": [1, 2]}
     return words
@@ -172,12 +180,33 @@ def _words(_served: ServedControl, _text: str, number: int) -> Target:
     return f"The {WORDS[number % len(WORDS)]} is here."
 
 
+def _order(served: ServedControl, text: str, number: int) -> Target:
+    first, *ids = options_in(text)
+    if not served.control.buckets:
+        return (*ids[number % 2 :], *ids[: number % 2], first)
+    filled = {served.control.buckets[number % 2]: tuple(ids), "_": (first,)}
+    return tuple(Bucket(name, filled.get(name, ())) for name in served.control.buckets)
+
+
+def _some_options(_served: ServedControl, text: str, number: int) -> Target:
+    ids = list(options_in(text))
+    return tuple(sorted({ids[number % len(ids)], ids[number // 2 % len(ids)]}))
+
+
+def _one_option(_served: ServedControl, text: str, number: int) -> Target:
+    ids = list(options_in(text))
+    return ids[number % len(ids)]
+
+
 ANSWERS: Mapping[str, Callable[[ServedControl, str, int], Target]] = {
     "classification": _one_label,
     "multiple_choice": _some_labels,
     "entities": _span,
     "generation": _words,
+    "option": _one_option,
+    "options": _some_options,
     "pairwise": _one_label,
+    "ranker": _order,
     "rating": _stars,
     "taxonomy": _path,
 }

@@ -36,6 +36,8 @@ MOVED = "moved.jsonl"
 REMEDY = "delete the folder and export again"
 ID_DIGITS = 16
 NOT_IN_ID = ("id", "parent", "created_at", "reasons")
+BUCKETS = re.compile(r'(?<!"targets)": \{"(?:[^"\\]|\\.)*": \[')
+"""An object of lists inside an answer, as the buckets of a ranking are written."""
 HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 LONGEST_QUOTE = 80
 TASK_ID = re.compile(rb'"task_id": (\d{1,19}),')
@@ -218,6 +220,8 @@ class SnapshotFolder:
         Raises:
             ValueError: the line is not JSON, or not a row; the message names the place.
         """
+        if BUCKETS.search(line):
+            line = _with_listed_buckets(line)
         if not HALF_CHARACTER.search(line):
             return _from_json(_row_reader(), line)
         # The parser of JSON refuses half a surrogate pair. So the line is checked with other characters in such places,
@@ -242,6 +246,16 @@ class SnapshotFolder:
         # Lines end at line feeds alone: texts may hold other characters that Python counts as line ends.
         with file.open(encoding="utf-8", newline="\n") as lines:
             yield from enumerate(lines, start=1)
+
+
+def _with_listed_buckets(line: str) -> str:
+    """Return a row's line with lists of name and ids in place of the objects that buckets are written as."""
+    row = json.loads(line)
+    answers = [row, *row["labels"]] if isinstance(row, dict) and isinstance(row.get("labels"), list) else []
+    for targets in (each.get("targets") for each in answers if isinstance(each, dict)):
+        for name, target in targets.items() if isinstance(targets, dict) else ():
+            targets[name] = [list(bucket) for bucket in target.items()] if isinstance(target, dict) else target
+    return json.dumps(row)
 
 
 def _check_digest(file: Path, digest: str | None) -> None:

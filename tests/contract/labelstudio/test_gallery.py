@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,7 @@ pytestmark = pytest.mark.skipif(FOLDER is None, reason="pip install label-studio
 
 TASKS = 40
 REMARKS = "may be left empty"
-LEFT: Mapping[str, str] = {
-    "generative-ai/llm-ranker": "rank",
-    "ranking-and-scoring/serp-ranking": "dynamic_choices",
-    "ranking-and-scoring/text-to-image": "images",
-}
+LEFT: Mapping[str, str] = {}
 """Controls that are not served, by template, but for boxes for remarks. This list must shrink."""
 
 NAMES = sorted(text_templates())
@@ -144,6 +141,8 @@ def _can_be_shown(region: Region, template: GalleryTemplate, data: Mapping[str, 
     """True where the editor shows the region on this task, as the recordings of the editor tell."""
     control = next(each for each in template.config.controls if each.name == region["from_name"])
     value, kind = region["value"], region["type"]
+    if control.options is not None:
+        return _holds_options(value[kind], control, control.options.value(data))
     match kind:
         case "textarea":
             return all(isinstance(text, str) and text for text in value["text"])
@@ -155,6 +154,18 @@ def _can_be_shown(region: Region, template: GalleryTemplate, data: Mapping[str, 
             return bool(value[kind]) and {tuple(path) for path in value[kind]} <= {each.path for each in control.labels}
     is_known = bool(value[kind]) and set(value[kind]) <= set(control.label_values)
     return is_known and (kind == "choices" or _is_marked(region, control, control.object.value(data)))
+
+
+def _holds_options(value: Any, control: Control, options: list[dict[str, Any]]) -> bool:
+    """True where an answer names options of the task: a ranking all of them, choices some, as they are stored."""
+    if control.tag == "Ranker":
+        is_whole = sorted(chain.from_iterable(value.values())) == sorted(each["id"] for each in options)
+        return is_whole and value.keys() <= {*(control.buckets or [control.name])}
+    offered = [each.get("alias") or each["value"] for each in options]
+    if control.has("allownested"):
+        inside = [[each["value"], child["value"]] for each in options for child in each.get("children", [])]
+        offered = [*([name] for name in offered), *inside]
+    return bool(value) and all(each in offered for each in value)
 
 
 def _is_marked(region: Region, control: Control, held: Any) -> bool:
