@@ -142,7 +142,7 @@ class Control:
 
     @property
     def objects(self) -> tuple[ObjectTag, ...]:
-        """What it cannot do without: its options; or its object, and the other one that it is compared with."""
+        """The tags that it cannot do without: its options; or its object, and the other one that is compared."""
         if self.options is not None:
             return (self.options,)
         return (self.object,) if self.other is None else (self.object, self.other)

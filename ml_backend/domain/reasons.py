@@ -51,7 +51,7 @@ class Reason(StrEnum):
     DOUBTFUL_POSITIONS = "doubtful_positions", "with positions that do not fit the text"
     UNTOUCHED = "untouched", "that nobody has touched, as far as can be told"
     UNKNOWN_OPTION = "unknown_option", "with an option that the task does not hold"
-    OPTIONS_UNFIT = "options_unfit", "among options that have no text, or no id of their own"
+    OPTIONS_UNFIT = "options_unfit", "among options that have no text, or share an id or have none"
     EMPTY_ANSWER = "empty_answer", "of white space alone"
     BLANK_SPAN = "blank_span", "with a mark on white space alone", LEFT_OUT_IN_PART
     MOVED_POSITIONS = "moved_positions", "with positions that do not fit the text", REPAIRED

@@ -20,7 +20,7 @@ Counts = tuple[int, int, int]
 
 
 class _OfferedEvaluation(Evaluation):
-    """Metrics without classes, since each text has options of its own."""
+    """Metrics without classes, since each text has other options."""
 
     __slots__ = ()
 

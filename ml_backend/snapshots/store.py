@@ -253,9 +253,14 @@ def _with_listed_buckets(line: str) -> str:
     row = json.loads(line)
     answers = [row, *row["labels"]] if isinstance(row, dict) and isinstance(row.get("labels"), list) else []
     for targets in (each.get("targets") for each in answers if isinstance(each, dict)):
-        for name, target in targets.items() if isinstance(targets, dict) else ():
-            targets[name] = [list(bucket) for bucket in target.items()] if isinstance(target, dict) else target
+        if isinstance(targets, dict):
+            buckets = {name: list(map(list, target.items())) for name, target in targets.items() if _is_object(target)}
+            targets.update(buckets)
     return json.dumps(row)
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
 
 
 def _check_digest(file: Path, digest: str | None) -> None:

@@ -292,8 +292,8 @@ def _unserved_use(control: Control) -> str | None:
         return "is asked per item (perItem), not per task"
     if control.is_dynamic and control.options is None:
         return (
-            "takes single labels from each task (a $ in a <Choice> or <Label>), and a model only learns labels of the "
-            'label config, or chooses among all that a field of the task holds: <Choices value="$options">'
+            "takes labels from each task (a $ in a value), and a model only learns labels of the label config, or "
+            'chooses among all that a field of the task holds: <Choices value="$options"> without any <Choice>'
         )
     if not any(kind.may_serve(control.tag) for kind in find_kinds().values()):
         return "is of a kind that stays in Label Studio and its exports, and nothing is trained on it"

@@ -49,7 +49,7 @@ class OptionObjective(Objective):
         return np.array(flat, dtype=np.int64)
 
     def strata(self, targets: Sequence[Target]) -> Ints:
-        """One class, since each text has options of its own."""
+        """One class, since each text has other options."""
         return np.zeros(len(targets), dtype=np.int64)
 
     def hyperparameters(self, method: Method | None, rows: int, /) -> Hyperparameters:  # noqa: ARG002 (the base's shape)

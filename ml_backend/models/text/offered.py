@@ -1,10 +1,11 @@
 """The options that texts offer, read beside the texts around them, and what tells one option from another."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
-from ...arrays import AnyFloats, Floats2d
+from ...arrays import Floats2d
 from ...domain.field_texts import field_texts
 from ...domain.offered import OPTIONS, options_in
 from .encoder import Encoder
@@ -12,6 +13,7 @@ from .tokenised import TokenisedTexts
 
 __all__ = ["SUITING_FEATURE", "option_features", "options_by_text", "read_options"]
 
+ArrayT = TypeVar("ArrayT", bound=np.ndarray[Any, Any])
 SUITING, LIKENESS = 0.3, 3.0
 """Factors on the products' entries, once they are as large as a vector's, and on their sum: see `benchmarks.pairs`."""
 SUITING_FEATURE = -1
@@ -69,7 +71,8 @@ def option_features(features: Floats2d, tokenised: TokenisedTexts) -> Floats2d:
     return np.asarray(np.concatenate([vectors, *suiting], axis=1), dtype=np.float32)
 
 
-def options_by_text(tokenised: TokenisedTexts, values: AnyFloats) -> Iterator[tuple[Sequence[str], AnyFloats]]:
+def options_by_text(tokenised: TokenisedTexts, values: ArrayT) -> Iterator[tuple[Sequence[str], ArrayT]]:
     """Yield the ids of each text's options, and their part of values per unit, shape (U, ...)."""
     for names, start, end in zip(tokenised.names, tokenised.unit_starts[:-1], tokenised.unit_starts[1:], strict=True):
-        yield names, values[start:end]
+        part: ArrayT = values[start:end]
+        yield names, part

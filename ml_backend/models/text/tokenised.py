@@ -103,7 +103,7 @@ class TokenisedTexts:
             is_first = np.diff(self.options, prepend=0) != 0
             is_first[self.sequence_starts[:-1][np.diff(self.sequence_starts) > 0]] = True
             counts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(is_first & (self.options > 0))])
-            return counts[self.sequence_starts]
+            return np.asarray(counts[self.sequence_starts], dtype=np.int64)
         return self.piece_starts if self.fields is None else np.arange(self.texts + 1)
 
     def pieces_of(self, texts: Sequence[int] | Ints) -> Ints:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...arrays import AnyFloats, Codes, Floats, Floats2d
+from ...arrays import AnyFloats, Bools, Codes, Floats, Floats2d
 from ...domain.example import Target
 from ...domain.quality import IssueKind
 from ...models.text.confidence import Logistic, confidences, log_odds
@@ -64,7 +64,7 @@ class OptionJudge(LabelJudge):
         rows: Sequence[AnnotatedRow],
         predictions: OutOfSamplePredictions,
         quality: Floats,
-        is_error: AnyFloats,
+        is_error: Bools,
         suggested: Sequence[Target | None],
     ) -> LabelFindings:
         """Return what was found, given the quality of each row's answer and what would be answered instead."""
@@ -82,5 +82,6 @@ class OptionJudge(LabelJudge):
 def _own(rows: Sequence[AnnotatedRow], predictions: OutOfSamplePredictions) -> Iterator[AnyFloats]:
     """Yield the chances of each row's options, shape (K, 1)."""
     for row in rows:
-        units = predictions.texts.units_of([row.position]) if predictions.texts else []
-        yield np.asarray(predictions.probabilities[units, :1])
+        if predictions.texts is None:
+            raise TypeError("chances of options without the texts that offer them found; wanted both")
+        yield np.asarray(predictions.probabilities[predictions.texts.units_of([row.position]), :1])

@@ -1,6 +1,7 @@
 """Every labeling kind with its template: what it writes fits the config, is stored by Label Studio, and reads back."""
 
 from collections.abc import Callable
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from ml_backend.domain.annotation import Prediction, Region
 from ml_backend.domain.example import Span, Target
 from ml_backend.domain.label_config import Control, LabelConfig
 from ml_backend.domain.model import ScoredTarget
+from ml_backend.domain.offered import join_options, options_in
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.labelstudio.config.validation import StudioRules
@@ -23,6 +25,9 @@ TEMPLATES = sorted(path.stem for path in template_path(KINDS[0]).parent.glob("*.
 
 # Characters of two UTF-16 units, joined ones, combining ones, a CR LF, a tab, and right-to-left script.
 TEXT = "😀 Bob went to Paris 👩‍👩‍👧 with Zoe\u0308.\r\nLine two: Ann\tsaw 𝒳 שלום\u200f Rome."
+
+
+OPTIONS = join_options({"4": TEXT, "b 2": f"2 {TEXT}", "ñ": f"n {TEXT}"})
 
 
 def _choices(control: Control, _text: str) -> list[Target]:
@@ -62,6 +67,20 @@ def _numbers(_control: Control, _text: str) -> list[Target]:
     return [0, 1, 17, 240]
 
 
+def _options(_control: Control, text: str) -> list[Target]:
+    return list(options_in(text))
+
+
+def _sets_of_options(_control: Control, text: str) -> list[Target]:
+    one, *others = sorted(options_in(text))
+    return [(), (one,), tuple(others), (one, *others)]
+
+
+def _orders(_control: Control, text: str) -> list[Target]:
+    """All orders but the one that the task has."""
+    return list(permutations(options_in(text)))[1:]
+
+
 # Answers that a kind must be able to give about the text above; a new kind adds its own here.
 ANSWERS: dict[str, Callable[[Control, str], list[Target]]] = {
     "classification": _choices,
@@ -69,7 +88,10 @@ ANSWERS: dict[str, Callable[[Control, str], list[Target]]] = {
     "entities": _spans,
     "generation": _responses,
     "number": _numbers,
+    "option": _options,
+    "options": _sets_of_options,
     "pairwise": _choices,
+    "ranker": _orders,
     "rating": _ratings,
     "taxonomy": _paths,
 }
@@ -102,7 +124,7 @@ def scored(target: Target) -> ScoredTarget:
 
 
 def task_data(plan: ServingPlan) -> dict[str, Any]:
-    return data_of((shown, TEXT) for shown in plan.texts)
+    return data_of((shown, OPTIONS if shown.tag in ("Choices", "Ranker") else TEXT) for shown in plan.texts)
 
 
 def answers(plan: ServingPlan, each: ServedControl) -> list[Target]:
@@ -144,7 +166,7 @@ def test_a_template_is_served_with_nothing_left_over(name: str) -> None:
 
     assert [notice for notice in plan.notices if not notice.startswith("<Rating ")] == []
     data = task_data(plan)
-    assert set(plan.fields) == set(data)
+    assert {key for shown in plan.texts for key in shown.keys} == set(data)
     assert all(TEXT in text for text in plan.input({**data, "other": "x"}).values())
 
 

@@ -86,7 +86,10 @@ ANSWERS: dict[str, st.SearchStrategy[Any]] = {
     "generation": st.sampled_from(["yes", "no", "yes  no"]),
     "multiple_choice": st.frozensets(st.sampled_from("abc")).map(lambda found: tuple(sorted(found))),
     "number": st.integers(0, 9) | st.floats(-1e6, 1e6),
+    "option": st.sampled_from("abc"),
+    "options": st.frozensets(st.sampled_from("abc")).map(lambda found: tuple(sorted(found))),
     "pairwise": st.sampled_from(["left", "right"]),
+    "ranker": st.permutations("abc").map(tuple),
     "rating": st.integers(1, 5),
     "taxonomy": st.frozensets(st.sampled_from(["a", "a > b", "c"])).map(with_parents),
 }

@@ -119,7 +119,7 @@ def test_the_notice_names_the_encoding_of_the_text_that_is_served_too() -> None:
         (SINGLE.replace("<Choices ", '<Choices PERREGION="true" '), "is asked per region, not per task"),
         (SINGLE.replace("<Choices ", '<Choices perItem="true" '), "is asked per item (perItem), not per task"),
         ('<DateTime name="when" toName="text"/>', "is of a kind that stays in Label Studio and its exports"),
-        ('<Ranker name="order" toName="text"/>', "is of a kind that stays in Label Studio and its exports"),
+        ('<Ranker name="order" toName="text"/>', "is about <Text>, and its items stand in a <List"),
     ],
 )
 def test_what_cannot_be_served_is_refused_with_the_reason(control: str, reason: str) -> None:
