@@ -1,7 +1,7 @@
 """The options that texts offer, read beside the texts around them, and what tells one option from another."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -74,5 +74,4 @@ def option_features(features: Floats2d, tokenised: TokenisedTexts) -> Floats2d:
 def options_by_text(tokenised: TokenisedTexts, values: ArrayT) -> Iterator[tuple[Sequence[str], ArrayT]]:
     """Yield the ids of each text's options, and their part of values per unit, shape (U, ...)."""
     for names, start, end in zip(tokenised.names, tokenised.unit_starts[:-1], tokenised.unit_starts[1:], strict=True):
-        part: ArrayT = values[start:end]
-        yield names, part
+        yield names, cast("ArrayT", values[start:end])
