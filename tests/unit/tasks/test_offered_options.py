@@ -151,7 +151,8 @@ def test_choices_inside_choices_go_by_their_paths() -> None:
 
 
 def test_projects_that_read_other_fields_go_on_without_the_options() -> None:
-    xml = """<View><Text name="t" value="$text"/><Choices name="topic" toName="t"><Choice value="a"/><Choice value="b"/></Choices>
+    xml = """<View><Text name="t" value="$text"/><Choices name="topic" toName="t">
+        <Choice value="a"/><Choice value="b"/></Choices>
         <Choices name="c" toName="t" value="$options"/></View>"""
     served = serving_plan(parse_label_config(xml), fields=())
 
