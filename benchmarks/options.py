@@ -49,14 +49,16 @@ def main() -> None:
     for name in HEADS:
         test = drawn(Path(arguments.data) / "test.csv", name, TEST, seed=0, noise=0.0)
         for way, key in PLAIN.items():
-            figure = score(name, test, [key(encoder, text, name) for text, _ in test])
-            print(f"{name:8s}             {way:12s} {figure:.3f}")
+            figures = scores(name, test, [key(encoder, text, name) for text, _ in test])
+            print(f"{name:8s}             {way:12s} {'  NDCG '.join(f'{each:.3f}' for each in figures)}")
         for count in arguments.rows:
             found = []
             for seed in arguments.seeds:
                 train = drawn(Path(arguments.data) / "train.csv", name, count, seed=seed, noise=NOISE)
-                found.append(score(name, test, answers(encoder, name, train, [text for text, _ in test])))
-            print(f"{name:8s} {count:5d} rows  labelloop    {np.mean(found):.3f} ±{np.std(found):.3f}", flush=True)
+                found.append(scores(name, test, answers(encoder, name, train, [text for text, _ in test])))
+            means, spreads = np.mean(found, axis=0), np.std(found, axis=0)
+            written = "  NDCG ".join(f"{mean:.3f} ±{spread:.3f}" for mean, spread in zip(means, spreads, strict=True))
+            print(f"{name:8s} {count:5d} rows  labelloop    {written}", flush=True)
 
 
 def drawn(file: Path, name: str, count: int, *, seed: int, noise: float) -> list[Drawn]:
@@ -104,9 +106,12 @@ def answers(encoder: TextEncoder, name: str, train: Sequence[Drawn], test: Seque
     return [answer.target for answer in objective.decoder.answers(logits, tokenised)]
 
 
-def score(name: str, test: Sequence[Drawn], given: Sequence[Target]) -> float:
+def scores(name: str, test: Sequence[Drawn], given: Sequence[Target]) -> list[float]:
+    """The figure that versions are compared by, and of orders their NDCG."""
     measure = LabelMeasure.of(HEADS[name])
-    return measure.score(measure.evaluate([target for _, target in test], list(given)))
+    found = measure.evaluate([target for _, target in test], list(given))
+    summary = found.summary()
+    return [measure.score(found), *([summary["ndcg"]] if "ndcg" in summary else [])]
 
 
 def by(name: str, options: Sequence[str], goodness: Sequence[float]) -> Target:

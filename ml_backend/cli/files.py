@@ -218,6 +218,10 @@ def _report_lines(report: "EvaluationReport") -> "list[str | Table]":
         if isinstance(figures, NumericEvaluation):
             error, beside = figures.mean_absolute_error, figures.median_error
             summary += f", agreement {figures.agreement:.4f}, off by {error:.4g} on average (the median: {beside:.4g})"
+        elif not figures.per_class:
+            gain = figures.summary().get("ndcg")
+            summary += f", micro-F1 {figures.micro_f1:.4f}"
+            summary += "" if gain is None else f" (pairs in the right order), NDCG {gain:.4f}"
         lines.append(f"{name}: {summary} on {figures.rows} rows")
         if figures.calibration is not None:
             parts = figures.part_calibration

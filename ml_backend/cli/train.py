@@ -26,6 +26,7 @@ FIGURES = {
     "accuracy": "accuracy",
     "macro_f1": "macro-F1",
     "micro_f1": "micro-F1",
+    "ndcg": "NDCG",
     "agreement": "agreement",
     "mean_absolute_error": "mean error",
     "median_error": "median's error",

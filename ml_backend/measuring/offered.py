@@ -1,7 +1,7 @@
 """How good answers are that are chosen among a text's own options, as a measure."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -19,20 +19,27 @@ Counts = tuple[int, int, int]
 """True parts, answered ones, and those in both."""
 
 
+@dataclass(frozen=True, slots=True)
 class _OfferedEvaluation(Evaluation):
-    """Metrics without classes, since each text has other options."""
+    """Metrics without classes, since each text has other options.
 
-    __slots__ = ()
+    Attributes:
+        ndcg: mean discounted gain of orders, as a share of the best that can be had; None where nothing is ordered.
+    """
+
+    ndcg: float | None = None
 
     def with_calibration(self, true: Sequence[Target], answers: Sequence[ScoredTarget | None]) -> Evaluation:
         return replace(Evaluation.with_calibration(self, true, answers), part_calibration=None)
 
     def summary(self) -> dict[str, float]:
-        return {name: each for name, each in Evaluation.summary(self).items() if name != "macro_f1"}
+        known = {name: each for name, each in Evaluation.summary(self).items() if name != "macro_f1"}
+        return known if self.ndcg is None else known | {"ndcg": self.ndcg}
 
     def to_json(self) -> dict[str, Any]:
         about_labels = {"macro_f1", "per_class", "confusion", "part_calibration"}
-        return {name: each for name, each in asdict(self).items() if name not in about_labels}
+        left_out = about_labels | ({"ndcg"} if self.ndcg is None else set())
+        return {name: each for name, each in asdict(self).items() if name not in left_out}
 
 
 class OfferedMeasure(LabelMeasure):
@@ -44,6 +51,10 @@ class OfferedMeasure(LabelMeasure):
         """Return how many parts are true, are answered, and are both."""
         return part_counts(true, answer)
 
+    def gain(self, true: Target, answer: Target | None) -> float | None:  # noqa: ARG002 (orders alone have a gain)
+        """Return what the order of an answer gains, from 0 to 1; None where nothing is ordered."""
+        return None
+
     def evaluate(self, true: Sequence[Target], predicted: Answers, labels: Sequence[str] = ()) -> Evaluation:  # noqa: ARG002 (the base's shape)
         if len(true) != len(predicted):
             return Evaluation.of(true, predicted)
@@ -54,6 +65,7 @@ class OfferedMeasure(LabelMeasure):
         support, named, hits = np.array([*map(self.counts, true, predicted), (0, 0, 0)]).sum(axis=0).tolist()
         f1 = 2 * hits / max(support + named, 1)
         known = {name: getattr(found, name) for name in ("rows", "accuracy", "unanswered")}
+        gains = [gain for gain in map(self.gain, true, predicted) if gain is not None]
         return _OfferedEvaluation(
             **known,
             precision=hits / max(named, 1),
@@ -62,6 +74,7 @@ class OfferedMeasure(LabelMeasure):
             micro_f1=f1,
             per_class=(),
             confusion=(),
+            ndcg=float(np.mean(gains)) if gains else None,
         )
 
     def score(self, evaluation: Evaluation) -> float:

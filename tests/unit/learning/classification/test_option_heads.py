@@ -132,3 +132,20 @@ def test_rankings_are_measured_by_pairs_in_order_and_items_in_buckets(
     assert measure.evaluate([true], [answer]).micro_f1 == pytest.approx(share)
     assert measure.row_scores([true], [answer]) == pytest.approx([share])
     assert measure.compare([true], [answer], [true]).scores == pytest.approx((share, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("true", "answer", "gain"),
+    [
+        (("a", "b", "c"), ("a", "b", "c"), 1.0),
+        # 1 for b in the first place and 2 / log2(3) for a in the second, of 2 and 1 / log2(3)
+        (("a", "b", "c"), ("b", "a", "c"), (1 + 2 / np.log2(3)) / (2 + 1 / np.log2(3))),
+        (("a", "b", "c"), None, 0.0),
+        ((Bucket("g", ("a",)), Bucket("_", ("b",))), (Bucket("g", ("a", "b")),), None),
+    ],
+)
+def test_orders_have_an_ndcg_beside_and_buckets_none(true: Target, answer: Target | None, gain: float | None) -> None:
+    evaluation = LabelMeasure.of("ranking").evaluate([true], [answer])
+
+    assert evaluation.summary().get("ndcg") == (None if gain is None else pytest.approx(gain))
+    assert ("ndcg" in evaluation.to_json()) is (gain is not None)
