@@ -1,6 +1,6 @@
 """Show an audit's findings to the people who can settle them: marks in their tasks, and tabs in Label Studio."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -92,9 +92,11 @@ def _push(
         silenced={row.kind for row in precision if row.is_silenced and row.kind is not None},
     )
     marker = _Marker(services, project, audit)
-    marker.want(chosen, [each for each in audit.disagreements if not each.is_settled][:at_most])
+    disputes = [each for each in audit.disagreements if not each.is_settled][:at_most]
+    marker.want(chosen, disputes)
     marker.write(report)
-    return PushedFlags(marker.written, marker.cleared, marker.unchanged, decided, _tabs(services, project))
+    tabs = _tabs(services, project, empty=[] if disputes else [ReviewTab.DISAGREEMENT])
+    return PushedFlags(marker.written, marker.cleared, marker.unchanged, decided, tabs)
 
 
 def _labeled(snapshot: Snapshot) -> tuple[dict[int, Mapping[str, Target]], set[int]]:
@@ -104,11 +106,11 @@ def _labeled(snapshot: Snapshot) -> tuple[dict[int, Mapping[str, Target]], set[i
     return targets, {row.task_id for split, row in rows if split.is_held_out}
 
 
-def _tabs(services: Services, project: Project) -> dict[str, str]:
-    """Return addresses of the tabs."""
+def _tabs(services: Services, project: Project, *, empty: Collection[str]) -> dict[str, str]:
+    """Return addresses of the tabs, without those that are missing and would be empty."""
     text_fields = [key for shown in plan_of(project).texts for key in shown.keys]
     columns = services.studio.columns(project.id)
-    return show_tabs(services, project, [tab.view(text_fields, columns) for tab in ReviewTab], columns)
+    return show_tabs(services, project, [tab.view(text_fields, columns) for tab in ReviewTab], columns, empty=empty)
 
 
 class _Marker:

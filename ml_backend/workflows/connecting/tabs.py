@@ -1,6 +1,6 @@
 """Tabs of the Data Manager."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ...domain.project import Project
@@ -11,7 +11,12 @@ __all__ = ["show_tabs"]
 
 
 def show_tabs(
-    services: Services, project: Project, wanted: Sequence[Mapping[str, Any]], columns: Mapping[str, bool]
+    services: Services,
+    project: Project,
+    wanted: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, bool],
+    *,
+    empty: Collection[str] = (),
 ) -> dict[str, str]:
     """Make the tabs that are missing, and return the address of each by title.
 
@@ -19,6 +24,8 @@ def show_tabs(
 
     Args:
         columns: the Data Manager's, and whether each is visible unless a tab says otherwise.
+        empty: titles of those that would list nothing. They are not made: Label Studio asks whoever opens an empty
+            tab to import data.
     """
     studio = services.studio
     views = studio.views(project.id)
@@ -28,6 +35,8 @@ def show_tabs(
     addresses = {}
     for tab in wanted:
         view = views_by_title.get(tab["title"])
+        if view is None and tab["title"] in empty:
+            continue
         if view is None:
             view = studio.create_view(project.id, tab)
         elif any(view["data"].get(key) != tab[key] for key in ("filters", "ordering")):

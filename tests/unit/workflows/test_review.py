@@ -237,7 +237,8 @@ def test_tasks_that_annotators_disagree_about_get_a_mark_of_their_own(case: Case
 def test_a_project_without_tabs_keeps_one_of_all_tasks_before_the_two_new_ones(case: Case) -> None:
     snapshot = case.snapshot()
 
-    tabs = suspect(case, snapshot, suspects_in(snapshot, 1)).tabs
+    found = [disagreement(rows_of(snapshot, held_out=False)[1], Split.TRAIN)]
+    tabs = suspect(case, snapshot, suspects_in(snapshot, 1), disagreements=found).tabs
 
     default, errors, disagree = case.studio.views(case.project.id)
     titles = [view["data"]["title"] for view in (default, errors, disagree)]
@@ -257,6 +258,18 @@ def test_a_project_without_tabs_keeps_one_of_all_tasks_before_the_two_new_ones(c
         "Likely label errors": f"{address}{errors['id']}",
         "Annotators disagree": f"{address}{disagree['id']}",
     }
+
+
+def test_there_is_no_tab_of_disagreements_before_the_first_one(case: Case) -> None:
+    snapshot = case.snapshot()
+    found = [disagreement(rows_of(snapshot, held_out=False)[1], Split.TRAIN)]
+
+    without = suspect(case, snapshot, suspects_in(snapshot, 1)).tabs
+    with_one = suspect(case, snapshot, suspects_in(snapshot, 1), disagreements=found).tabs
+    resolved = suspect(case, snapshot, suspects_in(snapshot, 1)).tabs
+
+    assert list(without) == ["Likely label errors"]
+    assert list(with_one) == list(resolved) == ["Likely label errors", "Annotators disagree"]
 
 
 def test_a_tab_that_somebody_changed_keeps_its_looks_and_gets_its_filter_back(case: Case) -> None:
@@ -322,4 +335,4 @@ def test_a_tab_without_settings_is_no_obstacle(case: Case) -> None:
     view = case.studio.create_view(case.project.id, {})
     case.studio.view_rows[view["id"]]["data"] = None
 
-    assert len(suspect(case, snapshot, []).tabs) == 2
+    assert list(suspect(case, snapshot, []).tabs) == ["Likely label errors"]
