@@ -183,6 +183,13 @@ class JobOptions(Group):
         alias="launcher",
     )
     at_once: Count = setting(2, "Jobs that one worker runs at the same time.", alias="jobs_at_once", ge=1)
+    train_processes: Count = setting(
+        1,
+        "Processes that tune a model together, each a share of every batch: on GPUs one for each, else they share the "
+        "cores.",
+        alias="train_processes",
+        ge=1,
+    )
 
 
 def _known_strategy(name: str) -> str:

@@ -16,6 +16,7 @@ from ..models.graphs.store import GraphStore
 from .classification.settings import TrainingSettings
 from .generation.settings import GenerationSettings
 from .loop.checkpoints import Checkpoints
+from .loop.replicas import Replicas
 from .loop.schedule import Deadline
 from .loop.settings import LoopSettings
 from .rows.data import TrainingData
@@ -52,6 +53,7 @@ class PartContext:
         graphs: with it, the base model's graph computes features where that is faster, and tuned models are exported,
             so that they serve without torch.
         deadline: by which the part is there; what does not fit before it is left out, with a warning.
+        replicas: processes that share the batches of tuned models; None: this one computes them alone.
     """
 
     run: Run
@@ -60,6 +62,7 @@ class PartContext:
     scratch: Path
     graphs: GraphStore | None = None
     deadline: Deadline | None = None
+    replicas: Replicas | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,6 +23,7 @@ from ..models.graphs.store import GraphStore
 from .classification.part import ClassifierTrainer
 from .generation.part import TextTrainer
 from .loop.checkpoints import Checkpoints
+from .loop.replicas import Replicas
 from .loop.schedule import Deadline
 from .part import PartContext, PartOutcome, PartTrainer, VersionSpec
 from .record import ControlRun, library_versions
@@ -48,6 +49,7 @@ class TrainingContext:
         graphs: with it, tuned models are exported as well, so that they serve without torch, and the base model's own
             graph computes features.
         deadline: by which the version should be there; None: what the settings allow, from now on.
+        processes: that train together, see `Replicas`.
     """
 
     run: Run
@@ -56,9 +58,18 @@ class TrainingContext:
     on_checkpoint: Callable[[str], None] | None = None
     graphs: GraphStore | None = None
     deadline: Deadline | None = None
+    processes: int = 1
 
     def for_part(
-        self, data: TrainingData, position: int, scratch: Path, *, share: tuple[float, float], of: int, origin: object
+        self,
+        data: TrainingData,
+        position: int,
+        scratch: Path,
+        *,
+        share: tuple[float, float],
+        of: int,
+        origin: object,
+        replicas: Replicas,
     ) -> PartContext:
         """The context of a part.
 
@@ -74,6 +85,7 @@ class TrainingContext:
             scratch=scratch / str(position),
             graphs=self.graphs,
             deadline=self.deadline and self.deadline.part(FITTING_SHARE * (end - start) / (WORK_ENDS - start)),
+            replicas=replicas,
         )
 
 
@@ -122,11 +134,16 @@ def train_version(
     trainers = {kind: kind(spec) for kind in TRAINERS if kind in kinds}
     context.run.log_tags({f"version_{name}": version for name, version in library_versions().items()})
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="parts-", dir=out.parent) as scratch:
+    with (
+        tempfile.TemporaryDirectory(prefix="parts-", dir=out.parent) as scratch,
+        Replicas(context.processes, Path(scratch) / "replicas") as replicas,
+    ):
         outcomes = []
         for position, (data, kind, share) in enumerate(zip(parts, kinds, _shares(parts), strict=True)):
             origin = {**trainers[kind].origin, "snapshot_id": spec.facts.snapshot_id, "libraries": library_versions()}
-            part_context = context.for_part(data, position, Path(scratch), share=share, of=len(parts), origin=origin)
+            part_context = context.for_part(
+                data, position, Path(scratch), share=share, of=len(parts), origin=origin, replicas=replicas
+            )
             outcomes.append(trainers[kind].train(data, part_context))
         context.report(Progress(WORK_ENDS, "saving", "writing the bundle and reading it back"))
         bundle = _write_bundle(out, spec, base_model, parts, outcomes)

@@ -11,6 +11,7 @@ from ...models.text.torch_encoder import TextEncoder
 from ..loop.checkpoints import EpochCheckpoints
 from ..loop.fit import FitResult, fit
 from ..loop.observer import TrainingObserver
+from ..loop.replicas import Replicas
 from ..loop.schedule import Deadline
 from ..objectives.base import Objective
 from ..rows.encoded import EncodedRows
@@ -28,19 +29,27 @@ class Trainer:
     Attributes:
         hyperparameters: for the rows of the whole training. Folds are trained with them as well, so that what is found
             on a fold holds for the whole.
+        replicas: processes that share the batches of tuned models; None: this one computes them alone.
     """
 
     encoder: TextEncoder
     objective: Objective
     settings: TrainingSettings
     hyperparameters: Hyperparameters
+    replicas: Replicas | None = None
 
     @classmethod
-    def for_rows(cls, encoder: TextEncoder, objective: Objective, settings: TrainingSettings, rows: int) -> "Trainer":
+    def for_rows(
+        cls,
+        encoder: TextEncoder,
+        objective: Objective,
+        settings: TrainingSettings,
+        rows: int,
+        replicas: Replicas | None = None,
+    ) -> "Trainer":
         """A trainer with the hyperparameters for this many rows."""
-        return cls(
-            encoder, objective, settings, objective.hyperparameters(settings.tuned, rows).with_settings(settings)
-        )
+        hyperparameters = objective.hyperparameters(settings.tuned, rows).with_settings(settings)
+        return cls(encoder, objective, settings, hyperparameters, replicas)
 
     def regression(self, encoded: EncodedRows, features: Floats2d) -> Head:
         """The head of a regression on the features of the encoded rows' pieces."""
@@ -103,6 +112,13 @@ class Trainer:
             hyperparameters=self.hyperparameters,
         ) as model:
             model.set_rows(encoded, validation)
-            result = fit(model, self.settings, observer=observer, checkpoints=checkpoints, deadline=deadline)
+            result = fit(
+                model,
+                self.settings,
+                observer=observer,
+                checkpoints=checkpoints,
+                deadline=deadline,
+                replicas=self.replicas,
+            )
             model.weaken_adapter()
             yield model, result

@@ -78,6 +78,9 @@ class TunedClassifier(Trainable):
         self._validation: EncodedRows | None = None
         self._validation_logits: Floats2d | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_validation": None, "_validation_logits": None}
+
     def set_rows(self, encoded: EncodedRows, validation: EncodedRows | None = None) -> None:
         """Set the rows to learn, and the validation rows that epochs are scored on."""
         self._batches = _Batches(
@@ -180,6 +183,9 @@ class TunedClassifier(Trainable):
             finally:
                 for layer in dropouts:
                     layer.train(False)
+
+    def loss_weight(self, positions: Sequence[int]) -> float:
+        return float(self._batches.units(positions))
 
     def evaluate(self) -> tuple[float, Mapping[str, float]] | None:
         if self._validation is None:
@@ -340,6 +346,12 @@ class _Batches:
             if not self._tokenised.is_plain:
                 groups = PieceGroups.of(self._tokenised.take(part), self._pooling, self._device)
             yield self._batch(members, np.array(part, dtype=np.int64), groups, len(positions))
+
+    def units(self, positions: Sequence[int]) -> int:
+        """Number of units that the items at these positions have in all."""
+        if self._tokenised.fields is not None:
+            return len(positions)
+        return sum(len(self._tokenised.pieces_of_sequences(self._items[position])) for position in positions)
 
     def _batch(self, members: Sequence[int], units: Ints, groups: PieceGroups | None, step_units: int) -> _Batch:
         import torch

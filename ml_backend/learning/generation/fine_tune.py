@@ -171,6 +171,7 @@ def fine_tune(
             ),
             checkpoints=context.checkpoints.epochs(settings.method),
             deadline=context.deadline and context.deadline.earlier(measuring_s),
+            replicas=context.replicas,
         )
         tuned.save(context.scratch)
         tuned_writer = graphs.tuned([pair.prompt for pair in train[:CHECKED_ROWS]])

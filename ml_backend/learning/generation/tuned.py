@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...domain.model import Method
+from ...errors import TrainingError
 from ...models.base.adapters import add_adapter
 from ...models.generation.language_model import LanguageModel
 from ...models.generation.tuned_model import save_tuned_model
@@ -37,6 +38,13 @@ class TunedLanguageModel(Trainable):
         self._peft_model, self._settings = peft_model, settings
         self._holdout: TokenPairs | None = None
         self._on_holdout_rows: Callable[[int], None] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self.model.is_quantised:
+            raise TrainingError(
+                "a model in 4 bits is trained by one process; set LABELLOOP_TRAIN_PROCESSES to 1, or train with lora"
+            )
+        return self.__dict__ | {"_holdout": None, "_on_holdout_rows": None}
 
     def set_rows(
         self,
@@ -92,6 +100,9 @@ class TunedLanguageModel(Trainable):
             if is_checkpointing:
                 _switch_checkpointing(module, "disable")
 
+    def loss_weight(self, positions: Sequence[int]) -> float:
+        return sum(self._rows[i].weight * self._rows[i].response_tokens for i in positions)
+
     def evaluate(self) -> tuple[float, Mapping[str, float]] | None:
         if self._holdout is None or not self._holdout.rows:
             return None
@@ -111,7 +122,7 @@ class TunedLanguageModel(Trainable):
         import torch
 
         # Over the whole step, however many passes it takes: a mean of the passes' means would weigh tokens unequally.
-        weight = sum(self._rows[i].weight * self._rows[i].response_tokens for i in positions)
+        weight = self.loss_weight(positions)
         total = 0.0
         for group in TokenPair.passes([self._rows[i] for i in positions], self._settings.tokens_per_pass):
             losses = response_losses(self.model, group)

@@ -10,6 +10,7 @@ import numpy as np
 from ...errors import TrainingError
 from .checkpoints import EpochCheckpoints, EpochState
 from .observer import EpochResult, Step, TrainingObserver
+from .replicas import Replicas
 from .schedule import Deadline, Schedule, batches_of_like_length
 from .settings import LoopSettings
 from .trainable import Trainable
@@ -67,6 +68,7 @@ def fit(
     observer: TrainingObserver | None = None,
     checkpoints: EpochCheckpoints | None = None,
     deadline: Deadline | None = None,
+    replicas: Replicas | None = None,
 ) -> FitResult:
     """Train a model and leave it as it was after its best epoch.
 
@@ -76,11 +78,12 @@ def fit(
     Args:
         checkpoints: where every epoch is kept; training resumes from the newest that is there already.
         deadline: training ends there, within an epoch if need be.
+        replicas: processes that share the batches; None: this one computes them alone.
 
     Raises:
-        TrainingError: the loss is no longer a finite number.
+        TrainingError: the loss is no longer a finite number, or see `Replicas.sharing`.
     """
-    training = _Training(model, settings)
+    training = _Training(model, settings, replicas)
     after = checkpoints.newest() if checkpoints else None
     result, best = FitResult(), None
     if after is not None:
@@ -125,10 +128,12 @@ def _is_past_best(result: FitResult, settings: LoopSettings) -> bool:
 class _Training:
     """AdamW over a model's parameters: a linear warm-up, then a linear fall to 0, and clipped gradients."""
 
-    def __init__(self, model: Trainable, settings: LoopSettings) -> None:
+    def __init__(self, model: Trainable, settings: LoopSettings, replicas: Replicas | None = None) -> None:
         import torch
 
         self._model, self._settings = model, settings
+        self._processes = replicas.count if replicas else 1
+        self._sharing = replicas.sharing(model) if replicas else lambda _: model.training()
         self._groups = model.parameter_groups()
         self._peaks = [float(group["lr"]) for group in self._groups]
         self._optimizer = torch.optim.AdamW(self._groups, fused=True if model.has_fused_optimizer else None)
@@ -162,7 +167,7 @@ class _Training:
         import torch
 
         trained = [parameter for group in self._groups for parameter in group["params"]]
-        with self._model.training() as add_gradients:
+        with self._sharing(self._settings.seed + 2**32 * epoch) as add_gradients:
             for number, batch in enumerate(batches, start=count + 1):
                 factor = schedule.rate_factor(number - 1)
                 for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
@@ -177,7 +182,8 @@ class _Training:
                         f"{self._model.rates_to_lower}"
                     )
                 is_last = number == count + len(batches) or schedule.is_over(number)
-                yield Step(number, schedule.steps, len(batch), loss, self._peaks[0] * factor, epoch, is_last)
+                rate = self._peaks[0] * factor
+                yield Step(number, schedule.steps, len(batch), loss, rate, epoch, is_last, self._processes)
                 if is_last:
                     return
 

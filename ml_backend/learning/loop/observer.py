@@ -23,6 +23,7 @@ class Step:
         learning_rate: of the base model's part.
         epoch: from 1.
         ends_epoch: True for the last step of an epoch, which may come early for want of time.
+        processes: that computed it.
     """
 
     number: int
@@ -32,9 +33,11 @@ class Step:
     learning_rate: float
     epoch: int
     ends_epoch: bool
+    processes: int = 1
 
     def __str__(self) -> str:
-        return f"step {self.number} of {self.of}, loss {self.loss:.3f}"
+        by = f", {self.processes} processes" if self.processes > 1 else ""
+        return f"step {self.number} of {self.of}, loss {self.loss:.3f}{by}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ __all__ = ["Trainable"]
 class Trainable(ABC):
     """A model with its training rows.
 
+    It can be pickled, for the processes that train a copy of it, which evaluate nothing.
+
     Attributes:
         device: where it computes, as torch names it.
         lengths: tokens per training row; the loop asks for batches by positions in this.
@@ -43,6 +45,10 @@ class Trainable(ABC):
 
         The block gets a function that adds the gradients of the rows at some positions, and returns their loss.
         """
+
+    def loss_weight(self, positions: Sequence[int]) -> float:
+        """What the loss of the rows at some positions is the mean over; a sum over rows, 0 or more."""
+        return float(len(positions))
 
     @abstractmethod
     def evaluate(self) -> tuple[float, Mapping[str, float]] | None:

@@ -81,6 +81,9 @@ class FastTokeniser:
         self._cutting: dict[int, Tokenizer] = {}
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> "tuple[type[FastTokeniser], tuple[Tokenizer, int]]":
+        return FastTokeniser, (self._whole, self._pad_id)  # a lock cannot be pickled
+
     @classmethod
     def read(cls, file: Path, pad_id: int) -> "FastTokeniser":
         """The tokenizer of a `tokenizer.json`."""
@@ -138,6 +141,9 @@ class _SlowTokeniser:
     def __init__(self, tokenizer: Any, name: str) -> None:
         self._tokenizer, self._name = tokenizer, name
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> "tuple[type[_SlowTokeniser], tuple[Any, str]]":
+        return _SlowTokeniser, (self._tokenizer, self._name)
 
     @property
     def pad_id(self) -> int:

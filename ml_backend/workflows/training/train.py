@@ -217,6 +217,7 @@ def _fit(
         on_checkpoint=lambda name: context.keep(saved=name),
         graphs=GraphStore(services.options.graphs_folder) if services.options.serving.exports_graphs else None,
         deadline=deadline,
+        processes=services.options.jobs.train_processes,
     )
     outcome = train_version(learned, spec, bundle, training)
     remarks = (*notes, *left_out, *map(str, unread), *weak.notes)
