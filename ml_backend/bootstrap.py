@@ -97,7 +97,10 @@ def _launcher(options: Options) -> JobLauncher:
         return SubprocessLauncher(options.home, environment)
     from .jobs.ray_launcher import RayLauncher
 
-    return RayLauncher(options.home, environment, options.ray.address, options.ray.resources_of)
+    def resources(kind: str) -> dict[str, float]:
+        return options.ray.resources_of(kind, cpus=options.jobs.train_processes if kind == "train" else 1)
+
+    return RayLauncher(options.home, environment, options.ray.address, resources)
 
 
 def load_bundle_predictor(path: Path, runtime: str) -> Predictor:

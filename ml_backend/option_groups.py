@@ -329,9 +329,9 @@ class RayOptions(Group):
         "predict:gpu=0.5`; else one CPU.",
     )
 
-    def resources_of(self, kind: str) -> dict[str, float]:
-        """Return what one process of this kind is promised: `cpu`, `gpu` and `memory_gb`."""
-        return {"cpu": 1.0, "gpu": 0.0, "memory_gb": 0.0, **_parsed_resources(self.resources).get(kind, {})}
+    def resources_of(self, kind: str, *, cpus: float = 1.0) -> dict[str, float]:
+        """Return what work of this kind is promised: `cpu`, by default `cpus` of them, `gpu` and `memory_gb`."""
+        return {"cpu": cpus, "gpu": 0.0, "memory_gb": 0.0, **_parsed_resources(self.resources).get(kind, {})}
 
 
 class SharedOptions(Group):

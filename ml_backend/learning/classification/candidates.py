@@ -91,9 +91,7 @@ class HeadTraining:
             settings = replace(settings, method=Method.REGRESSION)
         beside = len(data.learned(settings.description_weight)) - len(data.train)
         self.settings, self._context = settings, context
-        self._trainer = Trainer.for_rows(
-            encoder, self.objective, settings, len(data.train) + beside, context.replicas
-        )
+        self._trainer = Trainer.for_rows(encoder, self.objective, settings, len(data.train) + beside, context.replicas)
         self.rows = HeadRows(data, self._trainer)
         self._plan = Plan.of(
             self.objective.strata(self.rows.targets),

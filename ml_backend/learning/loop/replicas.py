@@ -59,8 +59,8 @@ class Replicas:
     def sharing(self, model: Trainable) -> Callable[[int], AbstractContextManager[_AddGradients]]:
         """Return what stands in for the model's `training`: its batches are shared out.
 
-        It takes a seed below 2**63 for what the other processes draw. Gradients and loss are those of the whole batch, but for
-        rounding and for dropout, which draws other numbers in each process.
+        It takes a seed below 2**63 for what the other processes draw. Gradients and loss are those of the whole batch,
+        but for rounding and for dropout, which draws other numbers in each process.
 
         Raises:
             TrainingError: a process fails or dies, or there are fewer GPUs than processes.
