@@ -139,8 +139,8 @@ class Replicas:
         is_on_gpus = device.startswith("cuda")
         if is_on_gpus and cuda.device_count() < self.count:
             raise TrainingError(
-                f"{self.count} processes should train, each on a GPU of its own, and this one sees "
-                f"{cuda.device_count()}; lower LABELLOOP_TRAIN_PROCESSES, or let the job have more"
+                f"{self.count} processes should train, each on another GPU, and {cuda.device_count()} can be seen; "
+                "lower LABELLOOP_TRAIN_PROCESSES, or let the job have more"
             )
         context = get_context("spawn")  # threads and CUDA do not survive a fork
         meeting = self._folder / "meeting"

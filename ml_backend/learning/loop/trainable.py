@@ -47,7 +47,7 @@ class Trainable(ABC):
         """
 
     def loss_weight(self, positions: Sequence[int]) -> float:
-        """What the loss of the rows at some positions is the mean over; a sum over rows, 0 or more."""
+        """Return what the losses of the rows at some positions are divided by; a sum over rows, 0 or more."""
         return float(len(positions))
 
     @abstractmethod
