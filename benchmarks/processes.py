@@ -37,7 +37,7 @@ from ml_backend.models.base.base_model import load_backbone
 from ml_backend.models.text.torch_encoder import TextEncoder
 
 NAMES = tuple(f"class {number}" for number in range(8))
-WORDS = ("the", "my", "card", "order", "refund", "late", "lost", "please", "where", "is", "not", "account", "pay", "for")
+WORDS = ("the", "my", "card", "order", "refund", "late", "lost", "please", "where", "is", "not", "account", "pay")
 HEAD_SCALE = 20.0
 
 
