@@ -227,7 +227,7 @@ def _join(rank: int, count: int, meeting: Path, *, is_on_gpus: bool) -> None:
         loopback = next((name for name, own in psutil.net_if_addrs().items() if own[0].address == "127.0.0.1"), None)
         if loopback is not None:
             os.environ.setdefault(INTERFACE, loopback)
-    store = distributed.FileStore(str(meeting), count)
+    store = torch.distributed.FileStore(str(meeting), count)  # type: ignore[attr-defined]  # documented there
     backend = "nccl" if is_on_gpus else "gloo"
     distributed.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=TIMEOUT)
 
@@ -291,7 +291,7 @@ def _flat(tensors: "Sequence[torch.Tensor]") -> "torch.Tensor":
 
 def _parts(flat: "torch.Tensor", alike: "Sequence[torch.Tensor]") -> "list[torch.Tensor]":
     """Numbers in the shapes of some tensors."""
-    pieces = flat.split([tensor.numel() for tensor in alike])
+    pieces: Sequence[torch.Tensor] = flat.split([tensor.numel() for tensor in alike])  # type: ignore[no-untyped-call]
     return [piece.view_as(tensor) for piece, tensor in zip(pieces, alike, strict=True)]
 
 
