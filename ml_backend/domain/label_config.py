@@ -173,14 +173,24 @@ class Control:
 
     @property
     def marks_regions(self) -> bool:
-        """True where it marks pieces of its object's text; other controls are about the task."""
+        """True where it marks pieces of its object's text."""
         return self.tag in MARKING_TAGS
+
+    @property
+    def is_about_pieces(self) -> bool:
+        """True where it marks pieces of its object's text, or is asked about each (`perRegion`); others about tasks."""
+        return self.marks_regions or self.has("perregion")
+
+    def is_asked_about(self, control: str, label: str) -> bool:
+        """True where a control that is asked per region is asked about pieces with this label of that control."""
+        piece = {"from_name": control, "type": "labels", "value": {"labels": [label]}}
+        return all(_is_marked(piece, each) for each in self.conditions if isinstance(each, RegionMarked))
 
     def text_in(self, text: str) -> str:
         """Return what it is decided on out of a task's text.
 
-        That is its object's text where it marks regions, the text as people read it where a text answers it, else all.
-        Two texts that are compared stand at the end there, as the fields `LEFT` and `RIGHT`; where one is
+        That is its object's text where it is about pieces, the text as people read it where a text answers it, else
+        all. Two texts that are compared stand at the end there, as the fields `LEFT` and `RIGHT`; where one is
         empty, nothing can be decided, and there is no text. So do options, as the field `OPTIONS`.
 
         Args:
@@ -192,7 +202,7 @@ class Control:
             return self._compared(field_texts(text), self.other)
         if self.options is not None:
             return self._with_options(field_texts(text), self.options)
-        if not self.marks_regions:
+        if not self.is_about_pieces:
             return text
         texts = field_texts(text)
         return texts.get("" if "" in texts else self.object.field or "", "")

@@ -57,6 +57,7 @@ class Reason(StrEnum):
     MOVED_POSITIONS = "moved_positions", "with positions that do not fit the text", REPAIRED
     OVERLAPPING_SPAN = "overlapping_span", "with a mark that overlaps a longer one", LEFT_OUT_IN_PART
     RELATION_WITHOUT_MARK = "relation_without_mark", "with a relation to a mark that does not count", LEFT_OUT_IN_PART
+    ANSWER_WITHOUT_MARK = "answer_without_mark", "about a mark that does not count", LEFT_OUT_IN_PART
     UNRESOLVED = "unresolved", "that annotators disagree about"
     REPEATED_TASK = "repeated_task", "that came before under the same id"
     LEFT_OUT_BY_HOOK = "left_out_by_hook", "that a hook left out"

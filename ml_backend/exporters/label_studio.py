@@ -69,16 +69,14 @@ def _data(row: Row, request: ExportRequest) -> dict[str, Any]:
 
 def _result(label: AnnotatorLabel, row: Row, request: ExportRequest) -> list[dict[str, Any]]:
     """Return the regions of all answers, each with an id and without a score, which only predictions have."""
-    regions = [
-        region
-        for served in request.controls
-        if served.name in label.targets
-        for region in served.regions(ScoredTarget(label.targets[served.name], 1.0, {}), row.text)
-    ]
-    result = [
-        {"id": f"{row.task_id}-{number}", **{key: value for key, value in region.items() if key != "score"}}
-        for number, region in enumerate(regions)
-    ]
+    result: list[dict[str, Any]] = []
+    for served in sorted(request.controls, key=lambda each: bool(each.marking)):
+        if served.name in label.targets:
+            regions = served.regions(ScoredTarget(label.targets[served.name], 1.0, {}), row.text, result)
+            result += [
+                {"id": f"{row.task_id}-{number}", **{key: value for key, value in region.items() if key != "score"}}
+                for number, region in enumerate(regions, start=len(result))
+            ]
     return result + [dict(each) for each in relation_regions(label.relations, result, request.controls, row.text)]
 
 

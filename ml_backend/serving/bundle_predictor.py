@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..domain.label_config import Control
 from ..domain.model import ScoredTarget
 from ..errors import BundleError, LabelConfigError
 from ..labelstudio.plans import plan_of
@@ -18,9 +17,11 @@ from ..models.generation.tuned_model import load_tuned_model
 from ..models.generation.writers import tuned_generator
 from ..models.graphs.fastest import AUTO
 from ..models.text.classifier import TextClassifier
+from ..tasks import ServedControl
 from .drafts import Writer, draft_answers
 from .engines import EngineEncoder, Engines
 from .fit import FittingClassifier
+from .region_answers import answers_per_region
 from .scores import draw_from_quantiles
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class BundlePredictor:
         remote: Callable[[str], Writer | None] = lambda _: None,
     ) -> None:
         bundle = self._bundle = read_bundle(path)
-        self._control_of = _controls(path, bundle)
+        self._served = _controls(path, bundle)
         self.version = bundle.manifest.model_version
         self._parts = bundle.manifest.parts
         self._writers: dict[str, Writer] = {}
@@ -138,8 +139,8 @@ class BundlePredictor:
         Raises:
             BundleError: what is kept of them cannot be read.
         """
-        about = {name: self._about(name, text) for name in self._fitting}
-        return {name: each.nearest(about[name], count) for name, each in self._fitting.items() if about[name].strip()}
+        about = {name: self._about(name, text) for name in self._fitting if not self._marking(name)}
+        return {name: self._fitting[name].nearest(each, count) for name, each in about.items() if each.strip()}
 
     def _predicted(
         self, texts: Sequence[str], answering: Mapping[str, Answers]
@@ -147,15 +148,23 @@ class BundlePredictor:
         positions = [position for position, text in enumerate(texts) if text.strip()]
         answers: list[Mapping[str, ScoredTarget] | None] = [None] * len(texts)
         asked = [texts[i] for i in positions]
-        by_control = {name: self._column(name, answer, asked) for name, answer in answering.items()}
-        for number, position in enumerate(positions):
-            rows = {name: column[number] for name, column in by_control.items()}
-            answers[position] = {name: answer for name, answer in rows.items() if answer is not None}
+        by_control = {
+            name: self._column(name, answer, asked) for name, answer in answering.items() if not self._marking(name)
+        }
+        rows = [
+            {name: answer for name, column in by_control.items() if (answer := column[number]) is not None}
+            for number in range(len(asked))
+        ]
+        for name in filter(self._marking, self._answers):
+            per_region = answers_per_region(self._served[name], self._answers[name], asked, rows)
+            rows = [row | ({} if each is None else {name: each}) for row, each in zip(rows, per_region, strict=True)]
+        for row, position in zip(rows, positions, strict=True):
+            answers[position] = row
         return answers
 
     def _column(self, name: str, answer: Answers, texts: Sequence[str]) -> Sequence[ScoredTarget | None]:
         """A control's answers; None also where the text that it is about is empty."""
-        if name not in self._control_of:
+        if name not in self._served:
             return answer(texts)
         about = [self._about(name, text) for text in texts]
         filled = [text for text in about if text.strip()]
@@ -164,28 +173,33 @@ class BundlePredictor:
 
     def _about(self, name: str, text: str) -> str:
         """Return what a control is decided on out of a task's text."""
-        control = self._control_of.get(name)
-        return text if control is None else control.text_in(text)
+        served = self._served.get(name)
+        return text if served is None else served.control.text_in(text)
+
+    def _marking(self, name: str) -> bool:
+        """True for a control that is asked about marked pieces."""
+        return name in self._served and bool(self._served[name].marking)
 
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float:
         """Draw from the scores of the held-out rows; the same key gives the same draw."""
         return math.prod(
             draw_from_quantiles(part.score_quantiles, f"{self.version}:{part.control}", key)
             for part in self._parts
-            if part.control not in unasked
+            if part.control not in unasked and not self._marking(part.control)
         )
 
 
-def _controls(path: Path, bundle: Bundle) -> dict[str, Control]:
-    """Return the controls by name, where they may be decided on other parts of a text; none where one text is read.
+def _controls(path: Path, bundle: Bundle) -> dict[str, ServedControl]:
+    """Return the controls by name, where they may be decided on parts of a text; none where all read one text.
 
     Raises:
         BundleError: the label config in it cannot be used.
     """
-    if not bundle.manifest.facts.fields:
+    facts = bundle.manifest.facts
+    if not facts.fields and "perregion" not in facts.label_config.lower():
         return {}
     try:
-        return {each.name: each.control for each in plan_of(bundle.manifest.facts).controls}
+        return {each.name: each for each in plan_of(facts).controls}
     except LabelConfigError as error:
         raise BundleError(f"the label config in {path} cannot be used: {error}") from error
 

@@ -49,7 +49,7 @@ class ColdStartPredictor:
     def __init__(self, version: str, plan: ServingPlan, encoder: Encoder, writer: Writer | None = None) -> None:
         self.version = version
         self._writer = writer
-        decoders = [(each, decoder_of(each.kind.head)) for each in plan.controls]
+        decoders = [(each, decoder_of(each.kind.head)) for each in plan.controls if not each.marking]
         self._written = tuple(each.name for each, decoder in decoders if decoder.is_written and writer)
         self._labels = {each.name: each.control.labels for each, decoder in decoders if decoder.is_named}
         self._offering = {

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..domain.annotation import Prediction, Region, Task
+from ..domain.annotation import Prediction, Task
 from ..domain.fit import joint_fit
 from ..domain.label_config import Control
 from ..domain.model import ScoredTarget
 from ..domain.ports import Predictor
-from ..tasks import ServedControl, ServingPlan
+from ..tasks import ServingPlan
 from .scores import draw_from_quantiles
 
 __all__ = ["Prelabels", "prelabel"]
@@ -91,18 +91,19 @@ def _shown(
 ) -> tuple[Prediction, str | None, float | None]:
     """Return one pre-label for all questions that are asked, why it is empty where it is, and how well the text fits.
 
-    Its score is the product of the controls' scores, as if they were right independently of each other. Questions that
+    Its score is the product of the controls' scores, as if they were right independently of each other; answers about
+    marked pieces, of which each text has another number, have their own scores and no part in it. Questions that
     the answers to other questions hide are not asked, so they get no answer, and count neither in the score nor in how
     well the text fits.
     """
     if answers is None:
         return Prediction((), None, version), "no_text", None
     pairs = [(served, answers[served.name]) for served in plan.controls if served.name in answers]
-    regions = _written(pairs, text)
+    regions = plan.regions({served.name: answer for served, answer in pairs}, text)
     if hidden := plan.config.hidden(regions):
         pairs = [(served, answer) for served, answer in pairs if served.name not in hidden]
-        regions = _written(pairs, text)
-    score = math.prod(answer.score for _, answer in pairs) if pairs else None
+        regions = plan.regions({served.name: answer for served, answer in pairs}, text)
+    score = math.prod(answer.score for served, answer in pairs if not served.marking) if pairs else None
     if any(not labels_off.isdisjoint(served.kind.labels_in(answer.target)) for served, answer in pairs):
         regions, reason = [], "switched_off"
     elif regions:
@@ -129,7 +130,3 @@ def _drawn_unasked(plan: ServingPlan, key: int) -> frozenset[str]:
 def _drawn_label(control: Control, key: int) -> str:
     count = len(control.labels)
     return control.labels[min(int(draw_from_quantiles((0, count), control.name, key)), count - 1)].value
-
-
-def _written(pairs: Sequence[tuple[ServedControl, ScoredTarget]], text: str) -> list[Region]:
-    return [region for served, answer in pairs for region in served.regions(answer, text)]

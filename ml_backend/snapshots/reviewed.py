@@ -307,12 +307,7 @@ def _unasked(
     targets: Mapping[str, Target], plan: ServingPlan, answers: Sequence[_AnnotationAnswer], text: str
 ) -> frozenset[str]:
     """Return the controls that are not asked, given these targets and the answers to all other controls."""
-    standing = [
-        region
-        for served in plan.controls
-        if served.name in targets
-        for region in served.regions(ScoredTarget(targets[served.name], 1.0, {}), text)
-    ]
+    standing = plan.regions({name: ScoredTarget(target, 1.0, {}) for name, target in targets.items()}, text)
     names = {served.name for served in plan.controls}
     beside = [region for each in answers for region in each.annotation.result if region.get("from_name") not in names]
     return plan.config.hidden([*standing, *beside])

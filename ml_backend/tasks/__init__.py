@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..domain.annotation import Region, Task
-from ..domain.example import Row
+from ..domain.example import Row, Span
 from ..domain.field_texts import field_texts, join_fields
 from ..domain.label_config import ChoiceMade, Control, LabelConfig
 from ..domain.model import ScoredTarget
@@ -15,23 +15,31 @@ from ..domain.object_tag import ObjectTag
 from ..errors import UnsupportedLabelConfig
 from ..plugins import classes_in
 from .base import GivenAnswer, TaskKind
+from .entities import spans_of_region
 from .objects import data_of, find_objects, placed_regions, plain_regions
+from .regions import on_marks
 from .shown_texts import ranked_fields, readable_objects, unreadable
 
-__all__ = ["ServedControl", "ServingPlan", "find_kinds", "serving_plan", "template_path"]
+__all__ = ["ServedControl", "ServingPlan", "find_kinds", "marks_in", "serving_plan", "template_path"]
 
 
 CHAT = "Chat"
 OFFERING = ("Choices", "Ranker")
 """Tags whose options are read as a text, and that are no objects."""
+PER_REGION = "is asked per region, not per task"
 
 
 @dataclass(frozen=True, slots=True)
 class ServedControl:
-    """A control and the kind that serves it."""
+    """A control and the kind that serves it.
+
+    Attributes:
+        marking: the controls whose marks it is asked about, where it is asked per region; empty for others.
+    """
 
     control: Control
     kind: TaskKind
+    marking: tuple[Control, ...] = ()
 
     @property
     def name(self) -> str:
@@ -45,16 +53,42 @@ class ServedControl:
             text: the task's, of all fields that are read.
         """
         about = self.control.text_in(text)
-        return self.kind.read(self.control, plain_regions(self.control, result, about), about)
+        for control in (self.control, *self.marking):
+            result = plain_regions(control, result, about)
+        if self.marking:
+            names = {self.name, *(control.name for control in self.marking)}
+            result = [region for region in result if region.get("from_name") in names]
+        return self.kind.read(self.control, result, about)
 
-    def regions(self, answer: ScoredTarget, text: str) -> list[Region]:
+    def regions(self, answer: ScoredTarget, text: str, beside: Sequence[Region] = ()) -> list[Region]:
         """Return the regions that show an answer in Label Studio; see `TaskKind.write`.
 
         Args:
             text: the task's, of all fields that are read.
+            beside: the regions of other controls, to whose marks answers about these belong.
         """
         about = self.control.text_in(text)
-        return placed_regions(self.control, self.kind.write(self.control, answer, about), about)
+        written = self.kind.write(self.control, answer, about)
+        if self.marking:
+            marks = [mark for control in self.marking for mark in marks_in(control, beside, text)]
+            return on_marks(written, marks, self.control)
+        return placed_regions(self.control, written, about)
+
+
+def marks_in(control: Control, result: Sequence[Region], text: str) -> list[tuple[str, Span, Region]]:
+    """Return the control, the place and the region of each of its marks in a result that can be read and has an id.
+
+    A region with two labels stands with the first.
+
+    Args:
+        text: the task's, of all fields that are read.
+    """
+    about, marks = control.text_in(text), []
+    for region in result:
+        if region.get("from_name") == control.name and isinstance(region.get("id"), str):
+            (plain,) = plain_regions(control, [region], about)
+            marks += [(control.name, span, region) for span in spans_of_region(plain, about)[:1]]
+    return marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +114,13 @@ class ServingPlan:
 
     @property
     def labeled(self) -> tuple[ServedControl, ...]:
-        """The controls that are answered with labels."""
-        return tuple(each for each in self.controls if each.kind.has_labels)
+        """The controls that are answered with labels once per task, by themselves."""
+        return tuple(each for each in self.controls if each.kind.has_labels and not each.marking)
 
     @property
     def has_texts(self) -> bool:
         """True where some control is answered with a text, which takes a model seconds to write."""
-        return len(self.labeled) < len(self.controls)
+        return any(not each.kind.has_labels for each in self.controls)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -115,6 +149,14 @@ class ServingPlan:
         """Return the task that a row is of, as far as it is read."""
         return Task(row.task_id, data_of((shown, row.input.get(shown.field or "", "")) for shown in self.texts))
 
+    def regions(self, answers: Mapping[str, ScoredTarget], text: str) -> list[Region]:
+        """Return the regions that show answers by control, those about marked pieces after the marks."""
+        written: list[Region] = []
+        for served in sorted(self.controls, key=lambda each: bool(each.marking)):
+            if served.name in answers:
+                written += served.regions(answers[served.name], text, written)
+        return written
+
     def about(self, control: str, text: str) -> str:
         """Return what a control is decided on out of a task's text, see `Control.text_in`; all for an unknown name."""
         served = next((each for each in self.controls if each.name == control), None)
@@ -140,6 +182,7 @@ def serving_plan(config: LabelConfig, fields: Sequence[str] | None = None) -> Se
     explaining = tuple(_explaining(config))
     unlearned = {each.name for each in explaining}
     kinds = _without_raters(_kinds([control for control in config.controls if control.name not in unlearned]))
+    kinds = _without_marks(kinds)
     candidates = [control for control, kind in kinds if not isinstance(kind, str)]
     readable, ranked = readable_objects(config, candidates), ranked_fields(candidates)
     objects = {field: shown for field, shown in readable.items() if field not in ranked or field in (fields or ())}
@@ -164,12 +207,12 @@ def serving_plan(config: LabelConfig, fields: Sequence[str] | None = None) -> Se
                 f"{' and '.join(_written(shown, unread) for shown in texts)}"
             )
         else:
-            served.append(ServedControl(control, kind))
+            served.append(ServedControl(control, kind, tuple(_marking(control, kinds))))
     if not served:
         reasons = "; ".join(notices) or "there is no control at all"
         raise UnsupportedLabelConfig(
             f"labelloop cannot serve this label config: {reasons}. Wanted: at least one "
-            f'{" or ".join(kind.example for kind in find_kinds().values())} on a <Text value="$field"> '
+            f'{_examples(per_region=False, between=" or ")} on a <Text value="$field"> '
             f"or {', '.join(f'<{tag}>' for tag in find_objects() if tag not in ('Text', *OFFERING))}; "
             "label_config/ holds working templates."
         )
@@ -190,6 +233,26 @@ def _without_raters(kinds: Sequence[tuple[Control, TaskKind | str]]) -> list[tup
     written = next((each.name for each, kind in kinds if isinstance(kind, TaskKind) and not kind.has_labels), None)
     reason = f"stands beside {written!r} and rates what is written there, which no task holds"
     return [(each, reason if written and isinstance(kind, TaskKind) and kind.rates else kind) for each, kind in kinds]
+
+
+def _marking(control: Control, kinds: Sequence[tuple[Control, TaskKind | str]]) -> Iterator[Control]:
+    """Yield the served controls whose marks a control is asked about; none where it is asked per task."""
+    for each, kind in kinds:
+        is_marking = isinstance(kind, TaskKind) and each.marks_regions and each.object.name == control.object.name
+        if is_marking and control.has("perregion"):
+            yield each
+
+
+def _without_marks(kinds: Sequence[tuple[Control, TaskKind | str]]) -> list[tuple[Control, TaskKind | str]]:
+    """Give a reason in place of the kind of controls that are asked about marks that nobody can make."""
+
+    def refusal(control: Control) -> str:
+        return f"{PER_REGION}, and no control that is served marks pieces of {control.object.name!r}"
+
+    def is_without(control: Control, kind: TaskKind | str) -> bool:
+        return isinstance(kind, TaskKind) and bool(kind.kind_of_each) and not [*_marking(control, kinds)]
+
+    return [(each, refusal(each) if is_without(each, kind) else kind) for each, kind in kinds]
 
 
 def _explaining(config: LabelConfig) -> Iterator[ServedControl]:
@@ -221,7 +284,7 @@ def _not_texts(config: LabelConfig) -> Iterator[str]:
 
 def _unread(control: Control, texts: Sequence[ObjectTag], *, is_about_one: bool) -> ObjectTag | None:
     """Return what a control is about and is not among the texts that are read, where it cannot do without."""
-    if not (control.marks_regions or control.reads_apart or is_about_one):
+    if not (control.is_about_pieces or control.reads_apart or is_about_one):
         return None
     read = {(each.field, each.encoding) for each in texts}
     return next((shown for shown in control.objects if (shown.field, shown.encoding) not in read), None)
@@ -274,20 +337,25 @@ def _kind_of(control: Control) -> TaskKind | str:
     if (reason := next(filter(None, faults), None)) is not None:
         return reason
     refusals: dict[str, str] = {}
+    is_per_region = control.has("perregion")
     for name, kind in find_kinds().items():
-        refusal = kind.refusal(control)
+        refusal = kind.refusal(control) if bool(kind.kind_of_each) is is_per_region else "is asked otherwise"
         if refusal is None:
             return kind
         refusals[name] = refusal
+    if is_per_region:
+        return f"{PER_REGION}, and of such controls {_examples(per_region=True, between=' and ')} are served"
     # What kinds of quite different controls have to say about it helps nobody.
     near = [refusals[name] for name, kind in find_kinds().items() if _is_alike(kind, control)]
     return " and ".join(dict.fromkeys(near or refusals.values()))
 
 
+def _examples(*, per_region: bool, between: str) -> str:
+    return between.join(kind.example for kind in find_kinds().values() if bool(kind.kind_of_each) is per_region)
+
+
 def _unserved_use(control: Control) -> str | None:
     """Return why no kind can serve a control used in this way, as a clause after its name; None where one may."""
-    if control.has("perregion"):
-        return "is asked per region, not per task"
     if control.has("peritem"):
         return "is asked per item (perItem), not per task"
     if control.is_dynamic and control.options is None:

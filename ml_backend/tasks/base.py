@@ -35,6 +35,8 @@ class TaskKind(ABC):
         head: the kind of head that answers it, a file of `models/decoders`.
         has_labels: True where an answer, of labels or a number, can be right or wrong; a response in words cannot.
         rates: True where, beside a text area, it is the response that is rated and not the text.
+        kind_of_each: where it is asked about each marked piece of a text, the kind of each answer; a target is a span
+            per piece then, whose label is the answer. Empty for others.
         example: the control that it serves, as it is written in a label config.
     """
 
@@ -42,6 +44,7 @@ class TaskKind(ABC):
     head: ClassVar[str]
     has_labels: ClassVar[bool] = True
     rates: ClassVar[bool] = False
+    kind_of_each: ClassVar[str] = ""
     example: ClassVar[str]
 
     def may_serve(self, tag: str) -> bool:

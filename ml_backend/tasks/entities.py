@@ -12,7 +12,7 @@ from .base import GivenAnswer, TaskKind
 from .objects import find_objects
 from .span_positions import Mark, repair_positions
 
-__all__ = ["without_overlaps"]
+__all__ = ["spans_of_region", "without_overlaps"]
 
 
 class Entities(TaskKind):
@@ -108,6 +108,21 @@ def without_overlaps(spans: Sequence[Span]) -> tuple[Span, ...]:
         if not any(_overlap(span, other) for other in chosen):
             chosen.append(span)
     return tuple(sorted(chosen))
+
+
+def spans_of_region(region: Region, text: str) -> tuple[Span, ...]:
+    """Return the spans that a region marks, one per label, as far as it can be read by itself.
+
+    Args:
+        region: as on a `<Text>`.
+    """
+    stored = _mark_of(region)
+    places = repair_positions([stored[0]], text) if stored else None
+    if stored is None or not places:
+        return ()
+    start, end = places[0].start, places[0].end
+    spans = (Span(start, end, label).trimmed(text[start:end]) for label in stored[1])
+    return tuple(span for span in spans if span)
 
 
 def _mark_of(region: Region) -> tuple[Mark, list[str]] | None:

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..domain.annotation import Region
-from ..domain.example import Relation, Span, Target, spans_in
-from . import ServedControl
+from ..domain.example import Relation, Span, Target
+from . import ServedControl, marks_in
 
 __all__ = ["agreed_relations", "relation_regions", "relations_in"]
 
@@ -19,7 +19,7 @@ def relations_in(result: Sequence[Region], controls: Sequence[ServedControl], te
         text: the task's, of all fields that are read.
     """
     drawn = [region for region in result if region.get("type") == "relation"]
-    marks = {region_id: mark for mark, region_id in _marks(result, controls, text)} if drawn else {}
+    marks = {region["id"]: (name, span) for name, span, region in _marks(result, controls, text)} if drawn else {}
     return [_relation(region, marks) for region in drawn]
 
 
@@ -27,7 +27,7 @@ def relation_regions(
     relations: Iterable[Relation], result: Sequence[Region], controls: Sequence[ServedControl], text: str
 ) -> list[Region]:
     """Return what Label Studio stores for these relations between the regions of a result that have an `id`."""
-    ids = dict(_marks(result, controls, text))
+    ids = {(name, span): region["id"] for name, span, region in _marks(result, controls, text)}
     return [
         {
             "type": "relation",
@@ -48,17 +48,10 @@ def agreed_relations(votes: Sequence[Sequence[Relation]], targets: Mapping[str, 
     return tuple(sorted(relation for relation in agreed if relation.is_within(targets)))
 
 
-def _marks(
-    result: Sequence[Region], controls: Sequence[ServedControl], text: str
-) -> list[tuple[tuple[str, Span], str]]:
-    """Return each mark of a result that can be read, with the id of its region; where it has two labels, the first."""
-    marks = []
-    for served in (each for each in controls if each.control.marks_regions):
-        for region in result:
-            if region.get("from_name") == served.name and isinstance(region_id := region.get("id"), str):
-                spans = spans_in(served.answer([region], text).target)
-                marks += [((served.name, span), region_id) for span in spans[:1]]
-    return marks
+def _marks(result: Sequence[Region], controls: Sequence[ServedControl], text: str) -> list[tuple[str, Span, Region]]:
+    """Return the marks of a result, see `marks_in`."""
+    marking = (each.control for each in controls if each.control.marks_regions)
+    return [mark for control in marking for mark in marks_in(control, result, text)]
 
 
 def _relation(region: Region, marks: Mapping[str, tuple[str, Span]]) -> Relation | None:

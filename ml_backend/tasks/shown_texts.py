@@ -86,7 +86,7 @@ def readable_objects(config: LabelConfig, controls: Sequence[Control]) -> dict[s
     for shown in (*config.objects, *(control.object for control in controls), *options):
         if shown.field and unreadable(shown) is None:
             readable.setdefault(shown.field, shown)
-    if not all(control.marks_regions for control in controls):
+    if not all(control.is_about_pieces for control in controls):
         return readable
     marked = {control.object.field for control in controls}
     return {field: shown for field, shown in readable.items() if field in marked}

@@ -56,5 +56,8 @@ class AnswerColumn(ABC):
 
     @staticmethod
     def of(served: ServedControl) -> "AnswerColumn":
-        """Return the column of a control."""
-        return classes_in(__package__, AnswerColumn, "head")[served.kind.head](served)
+        """Return the column of a control; answers about marked pieces are pieces with their answers as labels."""
+        columns = classes_in(__package__, AnswerColumn, "head")
+        if served.marking:
+            return next(column for column in columns.values() if column.has_spans)(served)
+        return columns[served.kind.head](served)

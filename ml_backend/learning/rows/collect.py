@@ -12,6 +12,7 @@ from ...domain.reasons import Reason, ReasonCount, ReasonCounts
 from ...errors import TrainingError
 from ...tasks import ServedControl
 from ...tasks.entities import without_overlaps
+from ...tasks.region_rows import per_region, rows_per_region
 from ..objectives.base import Objective
 from .data import LabeledTexts, TrainingData
 
@@ -38,6 +39,8 @@ def training_data(
     Raises:
         TrainingError: no usable row, or all of them answer alike.
     """
+    if served.marking:
+        return _data_per_region(train_rows, validation_rows, served)
     control = served.control
     labels = control.label_values
     train, row_texts, left_out = _usable(train_rows, served)
@@ -80,6 +83,14 @@ def training_data(
         weak,
         weak_row_texts,
     )
+
+
+def _data_per_region(train_rows: Sequence[Row], validation_rows: Sequence[Row], served: ServedControl) -> TrainingData:
+    """The same of a control that is asked about marked pieces, a row each."""
+    train = list(rows_per_region(train_rows, served))
+    data = training_data(train, list(rows_per_region(validation_rows, served)), per_region(served))
+    answered = tuple(row.text for row in train_rows if served.name in row.targets)
+    return replace(data, row_texts=answered)
 
 
 def _usable(rows: Sequence[Row], served: ServedControl) -> tuple[LabeledTexts, tuple[str, ...], list[ReasonCount]]:

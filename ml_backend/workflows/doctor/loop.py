@@ -287,7 +287,7 @@ def _prelabels(exam: Examination) -> Finding:
     """Ask the running backend for pre-labels of tasks that are not blind. It stores nothing."""
     plan = plan_of(exam.project)
     if ModelVersion.is_cold_start_name(exam.version) and not any(
-        decoder_of(each.kind.head).is_named for each in plan.controls
+        decoder_of(each.kind.head).is_named for each in plan.controls if not each.marking
     ):
         return Finding.fine("none before the first training: the cold start answers single choices and trees alone")
     tasks = _open_tasks(exam)[: TEXTS_WRITTEN if plan.has_texts else TASKS_PREDICTED]

@@ -222,14 +222,14 @@ def _decide(
 
 
 def _pairs(test: _TestRows, champion: Predictor, challenger: Predictor) -> "dict[str, PairedStatistics]":
-    from ...measuring.measures.base import Measure
+    from ...measuring.piece_answers import measure_of
 
     first, second = (answers_of(version, test.rows, test.plan) for version in (champion, challenger))
     pairs = {}
     for served in test.plan.controls:
         true = [row.targets.get(served.name) for row in test.rows]
         if any(target is not None for target in true) or len(test.plan.controls) == 1:
-            pairs[served.name] = Measure.of(served.kind.head).compare(true, first[served.name], second[served.name])
+            pairs[served.name] = measure_of(served).compare(true, first[served.name], second[served.name])
     return pairs
 
 

@@ -43,13 +43,13 @@ def expected_answers(
 
     Answers chosen from labels come from a regression on the vectors of whole texts. How sure a model is of marked
     words, of comparisons and of responses, the scores of stored predictions say, where most tasks have one; else the
-    words and the compared texts are read again.
+    words and the compared texts are read again. Answers about marked pieces count for nothing.
 
     Args:
         vectors: of the rows and, after them, of the candidates, shape (M + N, D).
     """
     answers: list[ExpectedAnswers] = []
-    for served in controls:
+    for served in (each for each in controls if not each.marking):
         if served.kind.has_labels and not _reads_texts(served):
             expected = _whole_texts(served, rows, encoder, vectors)
         elif _has_scores(candidates):

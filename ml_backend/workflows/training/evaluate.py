@@ -17,6 +17,7 @@ from ...labelstudio.plans import plan_of
 from ...snapshots.references import with_references
 from ...snapshots.store import SnapshotFolder
 from ...tasks import ServingPlan
+from ...tasks.region_rows import MarkedText
 from ..exporting.reading_faults import reading_faults
 from ..exporting.row_source import RowSource
 from ..services import Services
@@ -117,11 +118,11 @@ def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) ->
     """
     from ...learning.generation.part import perplexity_of
     from ...measuring.evaluation import Evaluation
-    from ...measuring.measures.base import Measure
+    from ...measuring.piece_answers import measure_of, piece_answers
     from ...measuring.text_metrics import TextEvaluation
 
     by_control: dict[str, AnyEvaluation] = {}
-    predicted = predictor.predict([row.text for row in rows]) if rows else []
+    predicted = predictor.predict([MarkedText.of(row, plan.controls) for row in rows]) if rows else []
     for served in plan.controls:
         answered = [row for row in rows if served.name in row.targets]
         if not answered and len(plan.controls) > 1:
@@ -133,9 +134,9 @@ def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) ->
             if served.name in row.targets
         ]
         targets = [None if answer is None else answer.target for answer in answers]
-        evaluation = Measure.of(served.kind.head).evaluate(true, targets, served.control.label_values)
+        evaluation = measure_of(served).evaluate(true, targets, served.control.label_values)
         if isinstance(evaluation, Evaluation):
-            evaluation = evaluation.with_calibration(true, answers)
+            evaluation = evaluation.with_calibration(*piece_answers(served, true, answers))
         model = predictor.language_model(served.name) if isinstance(predictor, OwnsLanguageModel) else None
         if model is not None and answered and isinstance(evaluation, TextEvaluation):
             pairs = [
@@ -150,7 +151,7 @@ def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) ->
 
 def answers_of(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) -> dict[str, list[Target | None]]:
     """Per control one answer per row; None where the predictor gives none."""
-    predicted = predictor.predict([row.text for row in rows]) if rows else []
+    predicted = predictor.predict([MarkedText.of(row, plan.controls) for row in rows]) if rows else []
     return {
         served.name: [
             answers[served.name].target if answers and served.name in answers else None for answers in predicted
@@ -194,13 +195,11 @@ def _report(services: Services, path: Path, rows: Sequence[Row], plan: ServingPl
 
 
 def _row_scores(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) -> dict[str, Floats]:
-    from ...measuring.measures.base import Measure
+    from ...measuring.piece_answers import measure_of
 
     answers = answers_of(predictor, rows, plan)
     return {
-        served.name: Measure.of(served.kind.head).row_scores(
-            [row.targets.get(served.name) for row in rows], answers[served.name]
-        )
+        served.name: measure_of(served).row_scores([row.targets.get(served.name) for row in rows], answers[served.name])
         for served in plan.controls
     }
 

@@ -22,6 +22,7 @@ from ...domain.span_changes import span_changes
 from ...labelstudio.plans import plan_of
 from ...snapshots.references import with_references
 from ...tasks import ServedControl
+from ...tasks.region_rows import MarkedText
 from ..services import Services
 
 __all__ = ["ControlAnswers", "answers_from_bytes", "answers_to_bytes", "keep_answers"]
@@ -99,7 +100,7 @@ def keep_answers(
     plan, key = plan_of(snapshot.manifest), snapshot.manifest.project.key
     kept, places = rows[:most], {row.id: place for place, row in enumerate(rows)}
     measured = with_references(kept, plan)
-    predicted = predictor.predict([row.text for row in measured]) if measured else []
+    predicted = predictor.predict([MarkedText.of(row, plan.controls) for row in measured]) if measured else []
     summary: dict[str, Any] = {"left_out": len(rows) - len(kept), "controls": {}}
     figures: dict[str, Any] = {}
     answers: dict[str, ControlAnswers] = {}
@@ -146,11 +147,11 @@ def _control_answers(
     places: Mapping[str, int],
     references: Mapping[str, Sequence[int]],
 ) -> ControlAnswers:
-    from ...measuring.measures.base import Measure
+    from ...measuring.piece_answers import measure_of
 
     true = [row.targets[served.name] for row, _ in pairs]
     given = [None if answer is None else answer.target for _, answer in pairs]
-    scores = Measure.of(served.kind.head).row_scores(true, given)
+    scores = measure_of(served).row_scores(true, given)
     is_written = not served.kind.has_labels
     return ControlAnswers(
         lines=[places[row.id] for row, _ in pairs],
@@ -184,10 +185,10 @@ def _figures(
     """Return what lists show of a control, and all figures; both JSON objects."""
     from ...measuring.evaluation import Evaluation
     from ...measuring.gate import bootstrap_differences
-    from ...measuring.measures.base import Measure
+    from ...measuring.piece_answers import measure_of, piece_answers
     from ...measuring.shares import share_interval
 
-    measure = Measure.of(served.kind.head)
+    measure = measure_of(served)
     given = [None if answer is None else answer.target for answer in answers]
     evaluation = measure.evaluate(true, given, served.control.label_values)
     pair = measure.compare(true, [None] * len(true), given)  # no answer scores 0, so the difference is the score
@@ -204,9 +205,9 @@ def _figures(
     mistakes: dict[str, Any] = {}
     if isinstance(evaluation, Evaluation):
         accuracy = evaluation.accuracy
-        summary |= {"accuracy": accuracy, "accuracy_interval": share_interval(accuracy, len(true))}
+        summary |= {"accuracy": accuracy, "accuracy_interval": share_interval(accuracy, evaluation.rows)}
         mistakes = _span_mistakes(own)
-        shown = replace(evaluation.with_calibration(true, answers), confusion=())
+        shown = replace(evaluation.with_calibration(*piece_answers(served, true, answers)), confusion=())
         figures = shown.to_json()
     else:
         figures = {**evaluation.to_json(), "per_row": []}

@@ -61,14 +61,7 @@ def try_text(services: Services, project: Project, texts: Mapping[str, str]) -> 
     text = join_fields(given)
     predictor = services.champions.get(project)
     answers = predictor.predict_with_fit([text])[0] or {}
-    hidden = plan.config.hidden(
-        [
-            region
-            for served in plan.controls
-            if served.name in answers
-            for region in served.regions(answers[served.name], text)
-        ]
-    )
+    hidden = plan.config.hidden(plan.regions(answers, text))
     words, words_missing = _words(predictor, plan, given, answers)
     nearest, nearest_missing = _nearest(services, project, plan, predictor, text)
     return {

@@ -1,13 +1,13 @@
 """Every labeling kind with its template: what it writes fits the config, is stored by Label Studio, and reads back."""
 
 from collections.abc import Callable
-from itertools import permutations
+from itertools import cycle, permutations
 from typing import Any
 
 import pytest
 
 from ml_backend.domain.annotation import Prediction, Region
-from ml_backend.domain.example import Span, Target
+from ml_backend.domain.example import Span, Target, spans_in
 from ml_backend.domain.label_config import Control, LabelConfig
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.offered import join_options, options_in
@@ -93,6 +93,8 @@ ANSWERS: dict[str, Callable[[Control, str], list[Target]]] = {
     "pairwise": _choices,
     "ranker": _orders,
     "rating": _ratings,
+    "region_choice": _choices,
+    "region_rating": _choices,
     "taxonomy": _paths,
 }
 
@@ -115,7 +117,7 @@ def template(name: str) -> LabelConfig:
 
 
 def served(kind: str) -> ServedControl:
-    (only,) = serving_plan(template(kind)).controls
+    (only,) = (each for each in serving_plan(template(kind)).controls if each.kind.name == kind)
     return only
 
 
@@ -133,17 +135,23 @@ def answers(plan: ServingPlan, each: ServedControl) -> list[Target]:
 
 def written(plan: ServingPlan, number: int) -> list[Region]:
     """Regions of the answers that have this number, of all controls."""
-    targets, text = expected(plan, number), plan.text(task_data(plan))
-    return [region for each in plan.controls for region in each.regions(scored(targets[each.name]), text)]
+    targets = {name: scored(target) for name, target in expected(plan, number).items() if target is not None}
+    return plan.regions(targets, plan.text(task_data(plan)))
 
 
 def read(plan: ServingPlan, result: Any) -> dict[str, Target | None]:
     return {each.name: each.answer(result, plan.text(task_data(plan))).target for each in plan.controls}
 
 
-def expected(plan: ServingPlan, number: int) -> dict[str, Target]:
-    targets = {each.name: answers(plan, each) for each in plan.controls}
-    return {name: found[number % len(found)] for name, found in targets.items()}
+def expected(plan: ServingPlan, number: int) -> dict[str, Target | None]:
+    """The answers that have this number; those about marked pieces are about all marks, each place once."""
+    found = {each.name: answers(plan, each) for each in plan.controls}
+    targets: dict[str, Target | None] = {name: own[number % len(own)] for name, own in found.items()}
+    for each in (each for each in plan.controls if each.marking):
+        marks = {(span.start, span.end) for control in each.marking for span in spans_in(targets[control.name])}
+        named = cycle(each.control.label_values)
+        targets[each.name] = tuple(Span(*place, next(named)) for place in sorted(marks)) or None
+    return targets
 
 
 def answer_numbers(plan: ServingPlan) -> range:
@@ -156,8 +164,9 @@ def test_every_kind_has_a_template_and_answers_to_be_tried() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_template_of_a_kind_holds_one_control_which_is_of_the_kind(kind: str) -> None:
+def test_the_template_of_a_kind_holds_one_control_of_the_kind_and_marks_where_it_needs_them(kind: str) -> None:
     assert served(kind).kind is find_kinds()[kind]
+    assert len(serving_plan(template(kind)).controls) == 1 + bool(find_kinds()[kind].kind_of_each)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

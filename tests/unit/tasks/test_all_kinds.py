@@ -52,7 +52,8 @@ def regions_of(control: str, labels: list[str]) -> st.SearchStrategy[dict[str, A
 @pytest.mark.parametrize("kind", sorted(find_kinds()))
 @given(data=st.data())
 def test_whatever_a_result_holds_it_is_an_answer_or_none(kind: str, data: st.DataObject) -> None:
-    (served,) = serving_plan(parse_label_config(template_path(kind).read_text())).controls
+    controls = serving_plan(parse_label_config(template_path(kind).read_text())).controls
+    (served,) = (each for each in controls if each.kind.name == kind)
     result = data.draw(st.lists(regions_of(served.name, list(served.control.label_values)), max_size=4))
 
     target = served.kind.read(served.control, result, TEXT).target
@@ -80,6 +81,14 @@ spans = st.builds(
     st.integers(1, 12),
     st.sampled_from(["LOC", "ORG", "PER"]),
 )
+
+
+def answered_pieces(labels: st.SearchStrategy[str]) -> st.SearchStrategy[Target]:
+    places = st.sampled_from([(0, 3), (0, 5), (9, 12)])
+    answers = st.dictionaries(places, labels, min_size=1)
+    return answers.map(lambda found: tuple(Span(*place, label) for place, label in sorted(found.items())))
+
+
 ANSWERS: dict[str, st.SearchStrategy[Any]] = {
     "classification": st.sampled_from("abc"),
     "entities": st.frozensets(spans, max_size=6).map(lambda found: tuple(sorted(found))),
@@ -91,6 +100,8 @@ ANSWERS: dict[str, st.SearchStrategy[Any]] = {
     "pairwise": st.sampled_from(["left", "right"]),
     "ranker": st.permutations("abc").map(tuple),
     "rating": st.integers(1, 5),
+    "region_choice": answered_pieces(st.sampled_from("abc")),
+    "region_rating": answered_pieces(st.integers(1, 5).map(str)),
     "taxonomy": st.frozensets(st.sampled_from(["a", "a > b", "c"])).map(with_parents),
 }
 
