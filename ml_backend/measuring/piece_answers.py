@@ -20,8 +20,11 @@ __all__ = ["measure_of", "piece_answers"]
 class _PieceMeasure(Measure):
     """The measure of single answers, over all pieces of all rows."""
 
+    metric = ""
+
     def __init__(self, of_each: Measure) -> None:
         self._of_each = of_each
+        self.metric = of_each.metric  # type: ignore[misc]  # each has that of the answers to single pieces
 
     def evaluate(self, true: Sequence[Target], predicted: Answers, labels: Sequence[str] = ()) -> AnyEvaluation:
         _, wanted, given = _pieces(true, predicted)

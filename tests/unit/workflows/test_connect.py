@@ -173,10 +173,8 @@ def test_controls_that_are_not_served_are_named(services: Services) -> None:
     config = CONFIG.replace("</View>", '<Rating name="stars" toName="text" perRegion="true"/></View>')
     info = add_studio_project(services, label_config=config)
 
-    assert connect(services, info.id).notices == (
-        "<Rating name='stars'> is asked per region, not per task, "
-        "and no control that is served marks pieces of 'text'.",
-    )
+    (notice,) = connect(services, info.id).notices
+    assert notice.startswith("<Rating name='stars'> is asked per region, not per task, and no control that is served")
 
 
 def test_a_label_config_that_cannot_be_served_stops_before_anything_is_done(services: Services) -> None:
