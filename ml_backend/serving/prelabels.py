@@ -103,7 +103,8 @@ def _shown(
     if hidden := plan.config.hidden(regions):
         pairs = [(served, answer) for served, answer in pairs if served.name not in hidden]
         regions = plan.regions({served.name: answer for served, answer in pairs}, text)
-    score = math.prod(answer.score for served, answer in pairs if not served.marking) if pairs else None
+    scores = [answer.score for served, answer in pairs if not served.marking]
+    score = math.prod(scores) if scores else None
     if any(not labels_off.isdisjoint(served.kind.labels_in(answer.target)) for served, answer in pairs):
         regions, reason = [], "switched_off"
     elif regions:

@@ -1,4 +1,4 @@
-"""Marked pieces of texts as texts of their own, so that what reads texts reads a piece in its context as well."""
+"""Marked pieces as texts, so that whatever reads and learns texts does so with a piece and the words around it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -190,3 +190,20 @@ def test_controls_that_are_not_asked_say_nothing_about_the_fit() -> None:
     found = prelabel([Task(1, {"text": "a bus"})], Answering(answers), THEMES, None, with_fit=True)
 
     assert found.fits == (pytest.approx(0.4),)
+
+
+def test_answers_about_marks_carry_their_ids_and_leave_the_score_to_what_is_asked_once() -> None:
+    asked = plan(
+        '<Choices name="sure" toName="text" perRegion="true" visibleWhen="region-selected" whenLabelValue="PER">'
+        '<Choice value="Sure"/><Choice value="Unsure"/></Choices>'
+        '<Labels name="spans" toName="text"><Label value="PER"/></Labels>'
+    )
+    sure = ScoredTarget((Span(0, 4, "Sure"),), 0.5, {Span(0, 4, "Sure"): 0.5})
+
+    (found,) = prelabel([Task(1, {"text": "Anna"})], Answering({"spans": ANNA, "sure": sure}), asked, None).predictions
+    (alone,) = prelabel([Task(1, {"text": "Anna"})], Answering({"sure": sure}), asked, None).predictions
+
+    mark, answer = found.result
+    assert [(each["from_name"], each["id"]) for each in (mark, answer)] == [("spans", mark["id"]), ("sure", mark["id"])]
+    assert (found.score, answer["score"], alone.result) == (0.25, 0.5, ())
+    assert StudioRules(asked.config.xml).misfits([(1, found)]) == {}
