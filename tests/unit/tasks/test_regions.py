@@ -1,4 +1,4 @@
-"""Answers about each marked piece: read with the mark that they belong to, written with its id, settled, and unfolded."""
+"""Answers about each marked piece: read with their mark, written with its id, settled, and unfolded into rows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -91,9 +91,8 @@ def test_an_answer_about_a_mark_that_is_not_asked_about_is_neither_read_nor_writ
 
 def test_what_is_written_has_the_id_and_the_place_of_a_mark_and_without_one_nothing_is() -> None:
     target = (Span(2, 5, "Sure"), Span(14, 19, "Unsure"), Span(20, 22, "Sure"))
-    scores = {span: score for span, score in zip(target, (0.9, 0.8, 0.7), strict=True)}
 
-    regions = served().regions(ScoredTarget(target, 0.5, dict(scores)), TEXT, BOTH)
+    regions = served().regions(ScoredTarget(target, 0.5, {target[0]: 0.9, target[1]: 0.8}), TEXT, BOTH)
 
     assert [(each["id"], each["value"], each["score"]) for each in regions] == [
         ("b", {"start": 2, "end": 5, "choices": ["Sure"]}, 0.9),
