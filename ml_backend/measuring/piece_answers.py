@@ -40,7 +40,8 @@ class _PieceMeasure(Measure):
         _, _, second = _pieces(true, challenger)
         pair = self._of_each.compare(wanted, first, second)
         statistics = np.zeros((2, len(true), pair.statistics.shape[-1]))
-        np.add.at(statistics, (slice(None), rows), pair.statistics)
+        for of_rows, of_pieces in zip(statistics, pair.statistics, strict=True):
+            np.add.at(of_rows, rows, of_pieces)
         scores = np.stack([_means(own, rows, len(true)) for own in pair.row_scores])
         return replace(pair, statistics=statistics, row_scores=scores, strata=None)
 

@@ -102,8 +102,8 @@ def on_marks(regions: Sequence[Region], marks: Sequence[tuple[str, Span, Region]
         marks: control and place of each marked region, and the region as Label Studio stores it.
     """
     by_place: dict[tuple[int, int], list[tuple[str, Span, Region]]] = {}
-    for mark in marks:
-        by_place.setdefault((mark[1].start, mark[1].end), []).append(mark)
+    for name, span, mark in marks:
+        by_place.setdefault((span.start, span.end), []).append((name, span, mark))
     attached: dict[str, Region] = {}
     for region in regions:
         value = region["value"]

@@ -99,8 +99,8 @@ def test_an_answer_per_mark_is_pushed_shown_and_stored_as_it_was(
         page.keyboard.press("Escape")
         submit(page)
         assert loop.event_of(shown).prelabel is PrelabelOutcome.ACCEPTED
-        (task,) = loop.services.studio.tasks_by_id(loop.project.id, [shown])
-        assert sorted(map(_essence, task.annotations[0].result)) == sorted(map(_essence, pushed))
+        (stored,) = loop.services.studio.tasks_by_id(loop.project.id, [shown])
+        assert sorted(map(_essence, stored.annotations[0].result)) == sorted(map(_essence, pushed))
 
 
 def _essence(region: Mapping[str, Any]) -> str:

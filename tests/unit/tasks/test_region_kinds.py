@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.annotation import Annotation, Region, Task
-from ml_backend.domain.example import Row, Span
+from ml_backend.domain.example import Row, Span, spans_in
 from ml_backend.domain.field_texts import field_texts
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.reasons import Reason, ReasonCounts
@@ -84,7 +84,7 @@ def test_an_answer_about_a_mark_that_is_not_asked_about_is_neither_read_nor_writ
     answer = asked.answer([*BOTH, sure("b", "Sure"), sure("p", "Unsure")], TEXT)
     written = asked.regions(ScoredTarget(every, 0.5, {}), TEXT, BOTH)
 
-    assert [span.start for span in answer.target or () if isinstance(span, Span)] == places
+    assert [span.start for span in spans_in(answer.target)] == places
     assert answer.reasons == (Reason.NOT_ASKED,) * (2 - len(places))
     assert [region["value"]["start"] for region in written] == places
 
