@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 
-from ml_backend.domain.annotation import Annotation, Region, Task
+from ml_backend.domain.annotation import Annotation, Prediction, Region, Task
 from ml_backend.domain.example import Row, Span, spans_in
 from ml_backend.domain.field_texts import field_texts
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.reasons import Reason, ReasonCounts
 from ml_backend.errors import UnsupportedLabelConfig
+from ml_backend.labelstudio.config.parse import parse_label_config
+from ml_backend.labelstudio.config.validation import StudioRules
 from ml_backend.snapshots.reviewed import BuildSettings, reviewed_rows
-from ml_backend.tasks import ServedControl
+from ml_backend.tasks import ServedControl, serving_plan
 from ml_backend.tasks.region_rows import MarkedText, per_region, rows_per_region
 from tests.unit.snapshots.builders import no_history
 from tests.unit.tasks.plans import TEXT, labels_region, plan
@@ -150,3 +152,43 @@ def test_a_row_unfolds_into_texts_of_its_pieces_that_a_model_of_whole_texts_lear
     text = MarkedText.of(answered, [choice, rating])
     assert isinstance(text, MarkedText)
     assert text.pieces == {"sure": [Span(2, 5, "PER")], "stars": [Span(14, 19, "LOC")]}
+
+
+@pytest.mark.parametrize(
+    ("shown", "marking", "data"),
+    [
+        (
+            '<HyperText name="text" value="$page"/>',
+            "HyperTextLabels",
+            {"page": "<h1>🪁</h1><p>By <b>Lena</b>, Oslo</p>"},
+        ),
+        (
+            '<Paragraphs name="text" value="$talk"/>',
+            "ParagraphLabels",
+            {"talk": [{"author": "A", "text": "Hi 👩‍🚀"}, {"author": "B", "text": "🪁 Lena in Oslo"}]},
+        ),
+        (
+            '<Text name="head" value="$title"/><Text name="text" value="$body"/><Choices name="topic" toName="text">'
+            '<Choice value="a"/><Choice value="b"/></Choices>',
+            "Labels",
+            {"title": "Lena", "body": "🪁 Lena in Oslo"},
+        ),
+    ],
+)
+def test_answers_stand_at_the_places_of_marks_in_any_object(shown: str, marking: str, data: dict[str, Any]) -> None:
+    marks = MARKS.replace("Labels", marking)
+    config = serving_plan(parse_label_config(f"<View>{shown}{CHOICE.format('')}{STARS}{marks}</View>"))
+    text = config.text(data)
+    about = next(each for each in config.controls if each.name == "spans").control.text_in(text)
+    lena, oslo = about.index("Lena"), about.index("Oslo")
+    targets = {
+        "spans": (Span(lena, lena + 4, "PER"), Span(oslo, oslo + 4, "LOC")),
+        "sure": (Span(lena, lena + 4, "Sure"), Span(oslo, oslo + 4, "Unsure")),
+        "stars": (Span(oslo, oslo + 4, "4"),),
+    }
+
+    regions = config.regions({name: ScoredTarget(target, 0.5, {}) for name, target in targets.items()}, text)
+
+    found = {each.name: each.answer(regions, text).target for each in config.controls if each.name in targets}
+    assert found == targets
+    assert StudioRules(config.config.xml).misfits([(1, Prediction(tuple(regions), 0.5, "v"))]) == {}
