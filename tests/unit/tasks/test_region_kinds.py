@@ -168,8 +168,7 @@ def test_a_row_unfolds_into_texts_of_its_pieces_that_a_model_of_whole_texts_lear
             {"talk": [{"author": "A", "text": "Hi 👩‍🚀"}, {"author": "B", "text": "🪁 Lena in Oslo"}]},
         ),
         (
-            '<Text name="head" value="$title"/><Text name="text" value="$body"/><Choices name="topic" toName="text">'
-            '<Choice value="a"/><Choice value="b"/></Choices>',
+            '<Text name="head" value="$title"/><Text name="text" value="$body"/><Rating name="all" toName="text"/>',
             "Labels",
             {"title": "Lena", "body": "🪁 Lena in Oslo"},
         ),
