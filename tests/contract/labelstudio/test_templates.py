@@ -99,7 +99,7 @@ ANSWERS: dict[str, Callable[[Control, str], list[Target]]] = {
 }
 
 # Kinds whose labels are not written in the config.
-UNWRITTEN = {"pairwise", "rating"}
+UNWRITTEN = {"pairwise", "rating", "region_rating"}
 
 # Labels that no template has, as each kind's answers hold them; responses hold none.
 GONE: dict[str, Target] = {
