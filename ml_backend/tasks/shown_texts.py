@@ -63,7 +63,7 @@ class ReadFields:
         left_out = {}
         for field, shown in objects.items():
             reason = "is ignored by LABELLOOP_IGNORED_FIELDS" if field in ignored else _emptiness(shown, data)
-            reason = "is read item by item" if field in ranked else reason
+            reason = "holds the items of a ranking, which are read one by one" if field in ranked else reason
             if reason and field not in marked:
                 left_out[field] = reason
         if len(left_out) == len(objects):

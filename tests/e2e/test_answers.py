@@ -93,6 +93,7 @@ def make_ranking(draw: random.Random) -> tuple[dict[str, Any], dict[str, list[st
 
 
 def put_in_order(page: "Page", _data: Mapping[str, Any], order: Mapping[str, Sequence[str]]) -> None:
+    page.locator(ITEM).nth(len(order["rank"]) - 1).wait_for()
     for place, name in enumerate(order["rank"]):
         if order_seen(page, {})["rank"][place] == name:
             continue
@@ -112,6 +113,7 @@ def put_in_order(page: "Page", _data: Mapping[str, Any], order: Mapping[str, Seq
 
 
 def order_seen(page: "Page", _data: Mapping[str, Any]) -> dict[str, list[str]]:
+    page.locator(ITEM).first.wait_for()
     return {"rank": [item.get_attribute("data-ranker-id") or "" for item in page.locator(ITEM).all()]}
 
 
