@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 
 from ml_backend.web.app import create_app
 from ml_backend.workflows.services import Services
@@ -17,9 +19,30 @@ def services(tmp_path: Path) -> Services:
     return build_test_services(tmp_path)
 
 
+class Compiled(BytecodeCache):
+    """Templates that an application of an earlier test has compiled: it takes longer than most tests."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._codes:
+            bucket.bytecode_from_string(self._codes[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._codes[bucket.key] = bucket.bytecode_to_string()
+
+
+@pytest.fixture(scope="session")
+def compiled() -> Compiled:
+    return Compiled()
+
+
 @pytest.fixture
-def app(services: Services) -> Flask:
-    return create_app(services)
+def app(services: Services, compiled: Compiled) -> Flask:
+    made = create_app(services)
+    made.jinja_env.bytecode_cache = compiled
+    return made
 
 
 @pytest.fixture
