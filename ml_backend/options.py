@@ -117,6 +117,13 @@ class StudioOptions(Group):
     )
     token: Credential = setting(SecretStr(""), "Label Studio token: a personal access token or a legacy token.")
     timeout_s: Seconds = setting(60.0, "Longest wait for one answer of Label Studio, in seconds.", ge=1)
+    pushes: Count = setting(
+        1,
+        "Parts of pre-labels that are pushed to Label Studio at the same time; more than 1 only where its database is "
+        "PostgreSQL: on SQLite, people who save an annotation meanwhile wait, and may be refused.",
+        ge=1,
+        le=16,
+    )
 
 
 class ModelOptions(Group):

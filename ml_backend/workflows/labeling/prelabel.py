@@ -1,7 +1,7 @@
 """Push pre-labels in bulk: uncertainty sampling serves only tasks that have a stored prediction of the version."""
 
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import TracebackType
@@ -38,7 +38,7 @@ class BatchSizes:
 
     Attributes:
         predicted: tasks that the model answers together.
-        pushed: predictions that Label Studio gets together; an interruption loses at most twice as many.
+        pushed: predictions that Label Studio gets together; an interruption loses those under way and one such number.
     """
 
     predicted: int
@@ -106,7 +106,7 @@ def push_missing(
     tasks = services.studio.tasks_without_prediction(project.id, version)
     with (
         read_ahead(in_batches(tasks, sizes.predicted), BATCHES_READ_AHEAD) as batches,
-        _BackgroundPush(push, on_pushed) as pushing,
+        _BackgroundPush(push, on_pushed, services.options.studio.pushes) as pushing,
     ):
         ready: list[tuple[int, Prediction]] = []
         for batch in batches:
@@ -222,19 +222,23 @@ class _PushProgress:
 
 
 class _BackgroundPush:
-    """Push one batch at a time on a second thread. A context manager, whose end waits for the last batch.
+    """Push batches on other threads. A context manager, whose end waits for those under way.
 
     Args:
         push: stores a batch, or raises.
         on_pushed: called with each batch that is stored, in the thread that uses this object.
+        at_once: batches that are pushed at the same time.
     """
 
-    def __init__(self, push: Callable[[TasksPredictions], None], on_pushed: Callable[[TasksPredictions], None]) -> None:
-        self._push = push
-        self._on_pushed = on_pushed
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="push")
-        self._batch: TasksPredictions = ()
-        self._running: Future[None] | None = None
+    def __init__(
+        self,
+        push: Callable[[TasksPredictions], None],
+        on_pushed: Callable[[TasksPredictions], None],
+        at_once: int,
+    ) -> None:
+        self._push, self._on_pushed, self._at_once = push, on_pushed, at_once
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="push")
+        self._running: dict[Future[None], TasksPredictions] = {}
 
     def __enter__(self) -> "_BackgroundPush":
         return self
@@ -243,35 +247,40 @@ class _BackgroundPush:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # After an error elsewhere, a batch is either stored and counted, or not stored; its error would hide the first.
-        self._thread.shutdown(wait=True)
-        if self._running is not None and self._running.exception() is None:
-            self._on_pushed(self._batch)
+        self._threads.shutdown(wait=True)
+        for push, batch in self._running.items():
+            if push.exception() is None:
+                self._on_pushed(batch)
 
     def start(self, batch: TasksPredictions, while_waiting: Callable[[], None]) -> None:
-        """Begin to push a batch once the batch before it is stored.
+        """Begin to push a batch once few enough others are under way.
 
         Raises:
-            Exception: an error of `while_waiting`, or of the push before.
+            Exception: an error of `while_waiting`, or of a push before.
         """
-        self.finish(while_waiting)
-        self._batch, self._running = batch, self._thread.submit(self._push, batch)
+        self._wait_for_all_but(self._at_once - 1, while_waiting)
+        self._running[self._threads.submit(self._push, batch)] = batch
 
     def finish(self, while_waiting: Callable[[], None]) -> None:
-        """Wait until the batch that is being pushed is stored.
+        """Wait until all batches are stored.
 
         Args:
             while_waiting: called twice a second meanwhile; an error of it ends the waiting.
 
         Raises:
-            Exception: an error of `while_waiting`, or of the push.
+            Exception: an error of `while_waiting`, or of a push.
         """
-        if self._running is None:
-            return
-        while not wait([self._running], REPORT_INTERVAL_S).done:
-            while_waiting()
-        done, self._running = self._running, None
-        done.result()
-        self._on_pushed(self._batch)
+        self._wait_for_all_but(0, while_waiting)
+
+    def _wait_for_all_but(self, count: int, while_waiting: Callable[[], None]) -> None:
+        while len(self._running) > count:
+            done = wait(self._running, REPORT_INTERVAL_S, FIRST_COMPLETED).done
+            for push in done:
+                batch = self._running.pop(push)
+                push.result()
+                self._on_pushed(batch)
+            if not done:
+                while_waiting()
 
 
 def _span(seconds: float) -> str:

@@ -21,7 +21,7 @@ from ml_backend.workflows.labeling.prelabel import BatchSizes, push_missing, sel
 from ml_backend.workflows.labeling.read_ahead import read_ahead
 from ml_backend.workflows.services import Services
 from tests.fakes import FakePredictor
-from tests.services import CONFIG, add_project, choice, texts_in
+from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
 from tests.unit.workflows.bundles import add_whole_version
 
 TRAIN, (VALIDATION,), (TEST,) = texts_in(Split.TRAIN, 3), texts_in(Split.VALIDATION, 1), texts_in(Split.TEST, 1)
@@ -227,6 +227,42 @@ def test_predicting_goes_on_while_a_push_is_under_way(services: Services) -> Non
     services.studio.push_predictions = push_slowly
 
     assert push_missing(services, project, telling, batch_sizes=BatchSizes(2, 2)) == 4
+
+
+def test_as_many_parts_are_pushed_at_once_as_a_setting_says(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path, studio_pushes=3)
+    project = add_project(services, texts_in(Split.TRAIN, 8))
+    together, store = threading.Barrier(3), services.studio.push_predictions
+
+    def push_together(project_id: int, pairs: Sequence[tuple[int, Prediction]]) -> int:
+        if pairs[0][0] < 7:
+            together.wait(30)  # broken unless two others are under way
+        return store(project_id, pairs)
+
+    services.studio.push_predictions = push_together
+
+    assert push_missing(services, project, FakePredictor("m1", {}, "Billing"), batch_sizes=BatchSizes(2, 2)) == 8
+    assert sorted(pushes(services)) == [[1, 2], [3, 4], [5, 6], [7, 8]]
+
+
+def test_a_push_that_fails_does_not_hide_what_others_have_stored(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path, studio_pushes=2)
+    project = add_project(services, texts_in(Split.TRAIN, 4))
+    store = services.studio.push_predictions
+    told: list[int] = []
+    services.hooks.predictions_made = lambda _key, _version, pairs: told.extend(task_id for task_id, _ in pairs)
+
+    def fail_once(project_id: int, pairs: Sequence[tuple[int, Prediction]]) -> int:
+        if pairs[0][0] == 1:
+            raise StudioUnreachable("nobody answers")
+        return store(project_id, pairs)
+
+    services.studio.push_predictions = fail_once
+    with pytest.raises(StudioUnreachable):
+        push_missing(services, project, FakePredictor("m1", {}, "Billing"), batch_sizes=BatchSizes(2, 2))
+
+    assert pushes(services) == [[3, 4]]
+    assert told == [3, 4]
 
 
 def test_an_error_of_the_model_is_raised_and_what_was_on_its_way_is_kept(services: Services) -> None:
