@@ -29,6 +29,11 @@ sys.exit(f'torch {torch.__version__} is a build for CUDA {cuda}, which makes the
     # What C++ programs against torch need, and its own tests.
     && rm -rf /opt/labelloop/lib/python3*/site-packages/torch/include /opt/labelloop/lib/python3*/site-packages/torch/test
 
+# Ray, for jobs and bulk predictions on a cluster (docs/scaling.md); empty: none.
+ARG RAY_VERSION=
+RUN --mount=type=cache,target=/var/cache/pip --mount=type=secret,id=pip_config,target=/etc/pip.conf \
+    [ -z "$RAY_VERSION" ] || /opt/labelloop/bin/pip install "ray==$RAY_VERSION"
+
 # label-studio-ml for ml_backend/model.py, as its repository was at one commit: no release of it can be imported.
 # Its own requirements name a branch, so it gets none; what it imports is in locks/image.txt.
 ARG LABEL_STUDIO_ML_COMMIT=d02cedf35d0e5d21f2f437c120174c62f66bf57a
