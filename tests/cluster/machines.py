@@ -192,20 +192,14 @@ class Machines:
         self.shared = folder / "shared"
         self.shared.mkdir()
         self._stack = stack
-        mark = f"ll{os.getpid() % 100000}"
-        subnet = f"10.213.{os.getpid() % 250}"
-        self._gateway = f"{subnet}.1"
-        _ip("link", "add", f"{mark}-b", "type", "bridge")
-        stack.callback(_ip, "link", "del", f"{mark}-b")
-        _ip("addr", "add", f"{self._gateway}/24", "dev", f"{mark}-b")
-        _ip("link", "set", f"{mark}-b", "up")
-        cores = sorted(os.sched_getaffinity(0))
-        self.head, self.node = (
-            self._machine(
-                f"{mark}{name[0]}", f"{mark}-b", name, f"{subnet}.{number}", cores[number % len(cores)], folder
-            )
-            for number, name in enumerate(("head", "node"), start=2)
-        )
+        self._mark, self._subnet = f"ll{os.getpid() % 100000}", f"10.213.{os.getpid() % 250}"
+        self._gateway = f"{self._subnet}.1"
+        bridge = f"{self._mark}-b"
+        _ip("link", "add", bridge, "type", "bridge")
+        stack.callback(_ip, "link", "del", bridge)
+        _ip("addr", "add", f"{self._gateway}/24", "dev", bridge)
+        _ip("link", "set", bridge, "up")
+        self.head, self.node = (self._machine(name, n, folder) for n, name in enumerate(("head", "node"), start=2))
 
     @property
     def ray_address(self) -> str:
@@ -232,30 +226,32 @@ class Machines:
 
     def nodes(self) -> Sequence[str]:
         """Host names of the nodes that are alive; none where there is no head."""
-        code = "import ray, json; print('found', json.dumps([n['NodeManagerHostname'] for n in ray.nodes() if n['Alive']]))"
         try:
-            found: Sequence[str] = json.loads(self.asked(code))
+            found: Sequence[str] = self.asked("[n['NodeManagerHostname'] for n in ray.nodes() if n['Alive']]")
         except (AssertionError, IndexError, StopIteration, psutil.NoSuchProcess):
             return []
         return found
 
     def actors(self) -> Sequence[Mapping[str, Any]]:
         """Actors that have a name."""
-        code = "import json; from ray.util import list_named_actors as f; print('found', json.dumps(f(all_namespaces=True)))"
-        found: Sequence[Mapping[str, Any]] = json.loads(self.asked(code))
+        found: Sequence[Mapping[str, Any]] = self.asked("ray.util.list_named_actors(all_namespaces=True)")
         return found
 
-    def asked(self, code: str) -> str:
-        """Return what a program on the head, connected to the cluster, prints behind the word `found`."""
-        before = f"import ray; ray.init('{self.ray_address}', log_to_driver=False, logging_level='ERROR');"
-        lines = self.head.output(sys.executable, "-c", before + code).splitlines()
-        return next(line.removeprefix("found ") for line in lines if line.startswith("found "))
+    def asked(self, expression: str) -> Any:
+        """Return the value of an expression, on the head and with a connection to the cluster."""
+        code = f"import json, ray, ray.util\n{self._connect}\nprint('found', json.dumps({expression}))"
+        lines = self.head.output(sys.executable, "-c", code).splitlines()
+        return json.loads(next(line.removeprefix("found ") for line in lines if line.startswith("found ")))
+
+    @property
+    def _connect(self) -> str:
+        return f"ray.init({self.ray_address!r}, log_to_driver=False, logging_level='ERROR')"
 
     @contextmanager
     def head_taken(self) -> Iterator[None]:
         """Keep the head's CPU for a block, so that what is started goes to the node."""
         code = (
-            f"import ray, sys; ray.init('{self.ray_address}', log_to_driver=False, logging_level='ERROR')\n"
+            f"import ray, sys\n{self._connect}\n"
             "from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On\n"
             "class Holder:\n    def ready(self): return 1\n"
             "here = On(ray.get_runtime_context().get_node_id(), soft=False)\n"
@@ -270,14 +266,16 @@ class Machines:
         finally:
             process.communicate(timeout=60)  # closes its input
 
-    def _machine(self, network: str, bridge: str, name: str, address: str, core: int, folder: Path) -> Machine:
+    def _machine(self, name: str, number: int, folder: Path) -> Machine:
+        network, address = f"{self._mark}{name[0]}", f"{self._subnet}.{number}"
         _ip("netns", "add", network)
         self._stack.callback(_ip, "netns", "del", network)
         _ip("link", "add", f"{network}-l", "type", "veth", "peer", "name", "eth0", "netns", network)
-        _ip("link", "set", f"{network}-l", "master", bridge, "up")
+        _ip("link", "set", f"{network}-l", "master", f"{self._mark}-b", "up")
         for words in (f"addr add {address}/24 dev eth0", "link set eth0 up", "link set lo up"):
             _ip("-n", network, *words.split())
-        machine = Machine(network, name, address, core, folder / name)
+        cores = sorted(os.sched_getaffinity(0))
+        machine = Machine(network, name, address, cores[number % len(cores)], folder / name)
         self._stack.callback(machine.kill)
         return machine
 
@@ -298,7 +296,7 @@ def machines_on_one() -> Iterator[Machines]:
 
 
 def _process_space(process: psutil.Process) -> str:
-    return os.readlink(f"/proc/{process.pid}/ns/pid")
+    return str(Path(f"/proc/{process.pid}/ns/pid").readlink())
 
 
 def _environment(more: Mapping[str, str] | None) -> dict[str, str]:

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -167,7 +166,8 @@ def test_a_training_is_one_whenever_its_machine_is_lost(cluster: Cluster, undist
         machines.node.kill() if way == "power" else machines.node.link("down")
     done = cluster.job_once(job, succeeded, f"the end of a training (seed {SEED})")
     took_s = [(each.finished_at - each.created_at).total_seconds() for each in (undisturbed, done)]
-    print(f"\nseed {SEED}: {way} was cut at {job.progress:.2f} ({job.stage}); undisturbed, cut: {took_s} s")
+    # Shown where the test fails, and with -s.
+    print(f"\nseed {SEED}: {way} was cut at {job.progress:.2f} ({job.stage}); undisturbed, cut: {took_s} s")  # noqa: T201
 
     assert done.attempt == 2
     assert " head " in f"{done.host}"
