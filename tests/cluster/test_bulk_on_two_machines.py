@@ -7,8 +7,10 @@ number of texts of the test of speed, which `--long` runs; it prints what it mea
 import json
 import os
 import statistics
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,19 +66,23 @@ class Runs:
     def finish(self, run: Any, out: Path) -> Mapping[str, Any]:
         """The manifest of a run that has ended; meanwhile, the memory of its workers is looked at."""
         while run.poll() is None:
-            self.mib += [each.memory_info().rss // MIB for each in self.actors()]
-            try:
+            for each in self.actors():
+                with suppress(psutil.NoSuchProcess):
+                    self.mib.append(each.memory_info().rss // MIB)
+            with suppress(subprocess.TimeoutExpired):
                 run.wait(2)
-            except Exception:
-                continue
         assert run.returncode == 0, self.machines.head.log.read_text(errors="replace")[-3000:]
         manifest: Mapping[str, Any] = json.loads((out / "_manifest.json").read_text())
         return manifest
 
     def actors(self) -> Sequence[psutil.Process]:
         """Processes of workers."""
-        both = [*self.machines.head.processes, *self.machines.node.processes]
-        return [each for each in both if "ShardActor" in each.name() or "ShardActor" in " ".join(each.cmdline())]
+        found = []
+        for each in [*self.machines.head.processes, *self.machines.node.processes]:
+            with suppress(psutil.NoSuchProcess):
+                if "ShardActor" in " ".join([each.name(), *each.cmdline()]):
+                    found.append(each)
+        return found
 
 
 def shards(out: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from ml_backend.errors import BundleError, JobCancelled, LabelConfigError, Studi
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.labeling.predict import predict_file, predict_for_studio
 from ml_backend.workflows.labeling.prelabel import BatchSizes, push_missing, select_version
-from ml_backend.workflows.labeling.read_ahead import read_ahead
 from ml_backend.workflows.services import Services
 from tests.fakes import FakePredictor
 from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
@@ -382,38 +381,3 @@ def test_a_version_whose_label_config_was_changed_is_refused(
 
     with pytest.raises(BundleError, match=said):
         list(predict_file(services, version.path, tmp_path / "tasks.json"))
-
-
-def test_no_more_is_read_than_there_is_room_for() -> None:
-    read: list[int] = []
-    third = threading.Event()
-
-    def source() -> Iterator[int]:
-        for number in range(100):
-            read.append(number)
-            if number == 2:
-                third.set()
-            yield number
-
-    with read_ahead(source(), 3):
-        assert third.wait(30)
-
-    assert read == [0, 1, 2]
-
-
-def test_an_error_of_the_source_comes_after_the_items_before_it() -> None:
-    def source() -> Iterator[int]:
-        yield 1
-        raise LookupError("nothing more")
-
-    with read_ahead(source(), 3) as items:
-        assert next(items) == 1
-        with pytest.raises(LookupError, match="nothing more"):
-            next(items)
-
-
-def test_leaving_early_ends_the_thread() -> None:
-    with read_ahead(iter(int, 1), 3) as items:
-        assert next(items) == 0
-
-    assert not [thread for thread in threading.enumerate() if thread.name == "read-ahead"]
