@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .domain.model import ModelVersion
 from .domain.ports import JobLauncher, Predictor
 from .domain.project import Project
+from .domain.sharing import ShareWork, keep_work
 from .errors import ConfigurationError, TextServerError
 from .hooks.manager import Hooks, load_hooks
 from .hooks.notifier import WebhookNotifier
@@ -88,6 +89,7 @@ def build_services(options: Options, *, launcher: JobLauncher | None = None) -> 
         answers=answers,
         alarms=alarms,
         shared=shared,
+        share=_share(options),
     )
 
 
@@ -101,6 +103,14 @@ def _launcher(options: Options) -> JobLauncher:
         return options.ray.resources_of(kind, cpus=options.jobs.train_processes if kind == "train" else 1)
 
     return RayLauncher(options.home, environment, options.ray.address, resources)
+
+
+def _share(options: Options) -> ShareWork:
+    if options.jobs.launcher == "process":
+        return keep_work
+    from .jobs.ray_sharing import share_on_ray
+
+    return partial(share_on_ray, options.ray.address, options.ray.resources_of)
 
 
 def load_bundle_predictor(path: Path, runtime: str) -> Predictor:

@@ -1,6 +1,7 @@
 """`labelloop tune`."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..domain.progress import Progress
+    from ..domain.snapshot import Snapshot
+    from ..options import Options
     from ..workflows.services import Services
     from ..workflows.training.train import TrainingChoices
+    from ..workflows.tuning.search import Search
 
 __all__: list[str] = []
 
@@ -72,7 +76,8 @@ def tune(
 
     Needs --project or --snapshot. The defaults are the first trial. Trials are scored on validation rows, or on folds
     of train where there are under 200, never on test. Equal commands share a study: a second one, on any machine with
-    the same database, takes trials of it, and one that was stopped goes on. Trials are runs in MLflow.
+    the same database, takes trials of it, and one that was stopped goes on. Where jobs run on a Ray cluster, nodes with
+    room take trials too. Trials are runs in MLflow.
     """
     from ..learning.search_space import SearchedSetting
     from ..workflows.training.train import TrainingChoices
@@ -96,13 +101,30 @@ def tune(
     )
     found = snapshot_to_search(services, project, snapshot)
     note("searching " + ", ".join(f"{each} (log)" if each.is_log else str(each) for each in searched))
-    result = dict(run_search(services, found, Search(choices, searched, trials, budget), _show))
+    wanted = Search(choices, searched, trials, budget)
+    join = partial(_join, services.options, project or 0, found, wanted)
+    with services.share("tune", dict.fromkeys(range(1, trials), join)):
+        result = dict(run_search(services, found, wanted, _show))
     is_trained = train if train is not None else project is not None and result["gain"]["is_beyond_chance"]
     result["training"] = None
     if is_trained:
         best = {} if result["best"]["is_default"] else {name: str(v) for name, v in result["best"]["values"].items()}
         result["training"] = _trained(services, choices, overrides | best, project, str(found.path))
     emit(result, as_json=as_json, lines=_lines(result))
+
+
+def _join(options: "Options", project: int, snapshot: "Snapshot", wanted: "Search") -> bool:
+    """Take trials of a search on another machine, until there are enough; return True."""
+    from ..domain.progress import Progress
+    from ..workflows.exporting.snapshots import stored_snapshot
+    from ..workflows.tuning.search import search as run_search
+
+    services = open_services(options, project=project)
+    if not snapshot.path.is_dir():
+        known = services.database.projects.get(project)
+        snapshot = stored_snapshot(services, known, snapshot.id)
+    run_search(services, snapshot, wanted, Progress.ignore)
+    return True
 
 
 def _show(progress: "Progress") -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from ..arrays import Floats, Floats2d, Ints
 from ..domain.model import Method
 from ..domain.progress import Progress, ProgressCallback
+from ..domain.sharing import ShareWork, keep_work
 from ..learning.classification.cross_validation import HeldOut
 from ..learning.classification.settings import TrainingSettings
 from ..learning.classification.trainer import Trainer
@@ -59,6 +60,7 @@ def predict_out_of_sample(
     cache: Path,
     report: ProgressCallback,
     judge_of: Callable[[str], LabelJudge] = LabelJudge.of,
+    share: ShareWork = keep_work,
 ) -> tuple[Floats2d, tuple[OutOfSamplePredictions, ...]]:
     """Predict the answers to every row by models that saw neither it nor a text that normalises alike.
 
@@ -69,6 +71,7 @@ def predict_out_of_sample(
             probabilities once per control and method; what was kept for other rows or settings is replaced.
         report: gets every step; what it raises stops the work, and what is finished stays in the cache.
         judge_of: gives the judge of a head, which says how far the answers are believed.
+        share: lets other machines train folds with LoRA.
 
     Returns:
         Features of the rows' texts, shape (N, D), of the frozen base model; and the predictions per control.
@@ -92,6 +95,7 @@ def predict_out_of_sample(
             features,
             origin=whole.origin,
             cache=cache / f"control-{position}",
+            share=share,
         )
         start = middle + position * share
         predictions.append(predictor.predict(report, start, start + share))
@@ -153,9 +157,10 @@ class _ControlPredictor:
         *,
         origin: Mapping[str, Any],
         cache: Path,
+        share: ShareWork,
     ) -> None:
         self._reviewed, self._judge, self._settings, self._encoder = reviewed, judge, settings, encoder
-        self._text_features, self._origin, self._cache = text_features, origin, cache
+        self._text_features, self._origin, self._cache, self._share = text_features, origin, cache, share
         self._objective = Objective.of(reviewed.head, reviewed.labels)
         learned = reviewed.learned(self._objective)
         self._objective.prepare(encoder, learned.take(np.flatnonzero(reviewed.is_usable)))
@@ -197,6 +202,7 @@ class _ControlPredictor:
             settings=self._settings,
             origin=self._origin,
             cache=self._cache / name,
+            share=self._share,
         )
 
 
@@ -215,8 +221,9 @@ class _Block:
         settings: TrainingSettings,
         origin: Mapping[str, Any],
         cache: Path,
+        share: ShareWork,
     ) -> None:
-        self._reviewed, self._judge, self._encoded = reviewed, judge, encoded
+        self._reviewed, self._judge, self._encoded, self._share = reviewed, judge, encoded, share
         self._objective, self._settings = objective, settings
         self._encoder, self._text_features, self._cache = encoder, text_features, cache
         self._folds = reviewed.grouped_folds(objective, folds=settings.folds, seed=settings.seed)
@@ -289,6 +296,7 @@ class _Block:
             observer=partial(self._observer, meter),
             checkpoints=checkpoints,
             on_fold=partial(_count_fold, meter, epochs),
+            share=self._share if tuned else keep_work,
         )
         scored = tokenised.units_of(np.concatenate([fold.scored for fold in self._folds]))
         probabilities[scored] = self._judge.probabilities(held_out.logits[settings.method])

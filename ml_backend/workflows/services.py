@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..domain.ports import JobLauncher, Predictor, Studio, Tracker
 from ..domain.project import Project
+from ..domain.sharing import ShareWork, keep_work
 from ..hooks.manager import Hooks
 from ..options import Options
 from ..serving.alarms import Alarms
@@ -41,6 +42,7 @@ class Services:
         answers: the answers that champions and cold starts of this process have given.
         alarms: the current alarms of this process.
         shared: snapshots and versions, for all machines.
+        share: lets other machines do parts of a job.
         project_id: the project that these services are for; 0: the backend, and work on files.
         backend: the services that those of a project were made from.
     """
@@ -60,6 +62,7 @@ class Services:
     answers: AnswerCache = field(default_factory=lambda: AnswerCache(0))
     alarms: Alarms = field(default_factory=Alarms)
     shared: SharedFolders = field(default_factory=SharedFolders)
+    share: ShareWork = keep_work
     project_id: int = 0
     backend: "Services | None" = None
     _options_of: ProjectOptions = field(init=False, repr=False)

@@ -16,6 +16,7 @@ import pytest
 from ml_backend.bootstrap import build_services
 from ml_backend.demo.tickets import load_tickets
 from ml_backend.domain.job import Job, JobState
+from ml_backend.errors import StudioRejected
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.options import Options
@@ -65,7 +66,7 @@ class Cluster:
             {"data": {"text": ticket.text}, "annotations": [{"result": choice(ticket.label)}]} for ticket in TICKETS
         ]
         project = project_with_tasks(self.client, tasks=tasks, title="Cluster")
-        connect(self.services, project.id)
+        self._connect(project.id)
         wanted = TrainJob(
             trigger="test",
             base_model=self.services.options.models.base_model,
@@ -74,6 +75,17 @@ class Cluster:
             overrides={"epochs": "12", "suspects": "keep"},
         )
         return wanted.request(self.services, project.id)[0]
+
+    def _connect(self, project_id: int) -> None:
+        """Label Studio gives a backend 3 s to answer, in which a busy machine may not get round to it."""
+        for attempt in range(5):
+            try:
+                connect(self.services, project_id)
+            except StudioRejected:
+                if attempt == 4:
+                    raise
+            else:
+                return
 
     def job_once(self, job: Job, condition: Callable[[Job], object], what: str) -> Job:
         """The job, once a condition holds for it; it must not end before."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...arrays import Floats2d
 from ...domain.model import Method
+from ...domain.sharing import ShareWork, keep_work
 from ..loop.checkpoints import Checkpoints, EpochCheckpoints
 from ..loop.observer import TrainingObserver
 from ..loop.schedule import Deadline
@@ -43,6 +44,7 @@ class HeldOut:
         on_fold: Callable[[Fold, bool], None],
         is_enough: Callable[["HeldOut"], bool] | None = None,
         deadline: Deadline | None = None,
+        share: ShareWork = keep_work,
     ) -> "HeldOut":
         """Logits of train rows from models that were trained without them, fold after fold.
 
@@ -55,34 +57,45 @@ class HeldOut:
                 folds before it were enough.
             is_enough: whether the rows that were scored so far are enough; None: all folds are trained.
             deadline: of tuning in all of them together.
+            share: lets other machines train folds, as `audit`; these are not observed, keep no epochs, and know of no
+                deadline.
         """
         empty = np.zeros((0, trainer.objective.decoder.columns), dtype=np.float32)
         held_out = cls(encoded.take([]), dict.fromkeys((Method.REGRESSION, *([tuned] if tuned else [])), empty))
         is_over = False
-        for number, fold in enumerate(folds, start=1):
-            is_over = is_over or (number > 1 and is_enough is not None and is_enough(held_out))
-            if is_over:
-                on_fold(fold, True)
-                continue
-            name = f"fold-{number}"
-            score = partial(
-                _scored,
-                trainer,
-                encoded,
-                features,
-                fold,
-                tuned=tuned,
-                observer=observer(number),
-                epochs=checkpoints.epochs(name),
-                deadline=deadline and deadline.part(1 / (len(folds) - number + 1)),
-            )
-            scored, is_known = checkpoints.arrays(name, score)
-            on_fold(fold, is_known)
-            checkpoints.epochs(name).clear()
-            positions = np.concatenate([each.scored for each in folds[:number]])
-            logits = {method: np.concatenate([before, scored[method]]) for method, before in held_out.logits.items()}
-            held_out = cls(encoded.take(positions), logits)
+        score = partial(_scored, trainer, encoded, features, tuned=tuned)
+        missing = {n: fold for n, fold in enumerate(folds, start=1) if not checkpoints.holds(f"fold-{n}")}
+        # The first one is trained here at once.
+        offered = {number: partial(score, fold) for number, fold in list(missing.items())[1:]}
+        with share("audit", offered) as shared:
+            for number, fold in enumerate(folds, start=1):
+                is_over = is_over or (number > 1 and is_enough is not None and is_enough(held_out))
+                if is_over:
+                    on_fold(fold, True)
+                    continue
+                name = f"fold-{number}"
+                here = partial(
+                    score,
+                    fold,
+                    observer=observer(number),
+                    epochs=checkpoints.epochs(name),
+                    deadline=deadline and deadline.part(1 / (len(folds) - number + 1)),
+                )
+                scored, is_known = checkpoints.arrays(name, partial(_made, shared, number, here))
+                on_fold(fold, is_known)
+                checkpoints.epochs(name).clear()
+                positions = np.concatenate([each.scored for each in folds[:number]])
+                logits = {method: np.concatenate([old, scored[method]]) for method, old in held_out.logits.items()}
+                held_out = cls(encoded.take(positions), logits)
         return held_out
+
+
+def _made(
+    shared: Callable[[int], dict[str, Floats2d] | None], number: int, here: Callable[[], dict[str, Floats2d]]
+) -> dict[str, Floats2d]:
+    """Return a fold's logits, from another machine or from this one."""
+    found = shared(number)
+    return here() if found is None else found
 
 
 def _scored(
@@ -92,9 +105,9 @@ def _scored(
     fold: Fold,
     *,
     tuned: Method | None,
-    observer: TrainingObserver,
-    epochs: EpochCheckpoints,
-    deadline: Deadline | None,
+    observer: TrainingObserver | None = None,
+    epochs: EpochCheckpoints | None = None,
+    deadline: Deadline | None = None,
 ) -> dict[str, Floats2d]:
     """Logits of a fold's scored rows, by method."""
     part, part_features = encoded.take(fold.train), features[encoded.tokenised.pieces_of(fold.train)]

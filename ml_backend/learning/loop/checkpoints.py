@@ -63,7 +63,7 @@ class Checkpoints:
         """The named arrays: from an earlier attempt, with True, or computed now and kept."""
         from safetensors.numpy import load_file, save_file
 
-        path = self._folder / f"{name}.safetensors"
+        path = self._path(name)
         if path.exists():
             return load_file(path), True
         computed = dict(compute())
@@ -73,9 +73,16 @@ class Checkpoints:
             self._on_saved(name)
         return computed, False
 
+    def holds(self, name: str) -> bool:
+        """True where an earlier attempt has kept arrays of this name."""
+        return self._path(name).exists()
+
     def epochs(self, name: str) -> "EpochCheckpoints":
         """The checkpoints of one tuning within the job."""
         return EpochCheckpoints(self._folder, name, self._on_saved)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.safetensors"
 
 
 class EpochCheckpoints:

@@ -106,6 +106,7 @@ def audit_snapshot(
             base_model=base_model,
             cache=AuditFiles.of(services, snapshot).cache,
             report=Progress.share_of(report, JUDGING_STARTS, EXAMINING_STARTS),
+            share=services.share,
         )
     report(Progress(EXAMINING_STARTS, "examining", f"looking at {len(rows)} rows"))
     audit = examine(

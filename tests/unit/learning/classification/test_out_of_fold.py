@@ -1,4 +1,8 @@
+import pickle
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_backend.domain.model import Method
+from ml_backend.domain.progress import Progress
 from ml_backend.learning.classification.cross_validation import HeldOut
 from ml_backend.learning.classification.trainer import Trainer
 from ml_backend.learning.loop.checkpoints import Checkpoints
@@ -136,3 +141,49 @@ def test_folds_end_when_their_rows_are_enough(encoder: TextEncoder, tmp_path: Pa
     assert scored[:2] == [6, 12]
     assert without_work == [False, False, True, True]
     assert len(held_out.encoded) == 12
+
+
+def test_folds_that_another_machine_trains_are_the_same_and_one_that_it_fails_at_is_trained_here(
+    encoder: TextEncoder, tmp_path: Path
+) -> None:
+    data = linear_data("softmax", validation=0)
+    objective = Objective.of("softmax", data.labels)
+    objective.prepare(encoder, data.train)
+    encoded = objective.encode(encoder, data.train)
+    features = encoder.vectors(encoded.tokenised)
+    folds = folds_of(objective.strata(data.train.targets).tolist(), folds=3)
+    trained_here: list[int] = []
+
+    @contextmanager
+    def share(kind: str, calls: Mapping[int, Callable[[], object]]) -> Iterator[Callable[[int], object]]:
+        assert (kind, list(calls)) == ("audit", [2, 3])
+        packed = pickle.dumps(dict(calls))
+        yield lambda number: pickle.loads(packed)[number]() if number == 2 else None
+
+    def logits(folder: str, **more: Any) -> Mapping[Method, Any]:
+        trained_here.clear()
+
+        def observer(number: int) -> TrainingObserver:
+            def report(_progress: Progress) -> None:
+                trained_here.append(number)
+
+            return TrainingObserver(ProgressMeter(report, 100), "judging", rows_per_epoch=18)
+
+        return HeldOut.out_of_fold(
+            Trainer.for_rows(encoder, objective, FAST, len(data.train)),
+            encoded,
+            features,
+            folds,
+            tuned=Method.LORA,
+            observer=observer,
+            checkpoints=Checkpoints(tmp_path / folder, {}),
+            on_fold=lambda *_: None,
+            **more,
+        ).logits
+
+    alone = logits("alone")
+    assert set(trained_here) == {1, 2, 3}
+    shared = logits("shared", share=share)
+    assert set(trained_here) == {1, 3}
+    for method, found in alone.items():
+        np.testing.assert_allclose(shared[method], found, atol=1e-5)

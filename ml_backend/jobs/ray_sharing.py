@@ -1,0 +1,115 @@
+"""Let a Ray cluster do parts of a job: as many at a time as there is room for, and none that must be waited for."""
+
+import logging
+import pickle
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from .ray_cluster import connect_to_ray
+
+__all__ = ["share_on_ray"]
+
+log = logging.getLogger(__name__)
+
+WAIT_S = 0.5
+GB = 1_000_000_000
+
+
+@contextmanager
+def share_on_ray(
+    address: str,
+    resources: Callable[[str], Mapping[str, float]],
+    kind: str,
+    calls: Mapping[int, Callable[[], Any]],
+) -> Iterator[Callable[[int], Any | None]]:
+    """Offer each call to an actor of its own, which begins once the cluster has room for it; see `ShareWork`.
+
+    A call that fails on its node, or is lost with it, is left to this process.
+
+    Args:
+        address: of the cluster.
+        resources: gives what a helper of the kind is promised: `cpu`, `gpu`, `memory_gb`.
+
+    Raises:
+        ConfigurationError: there is no cluster.
+    """
+    if not calls:
+        yield lambda _number: None
+        return
+    work = _SharedWork(connect_to_ray(address), calls, resources(kind))
+    try:
+        yield work.result
+    finally:
+        work.close()
+
+
+class _SharedWork:
+    def __init__(self, ray: Any, calls: Mapping[int, Callable[[], Any]], wanted: Mapping[str, float]) -> None:
+        self._ray, self._guard, self._is_over = ray, threading.Lock(), threading.Event()
+        # As bytes: arrays that come from Ray's store by themselves cannot be written to. What calls share is sent once.
+        self._packed = ray.put(ray.cloudpickle.dumps(dict(calls)))
+        helper = ray.remote(_Helper).options(
+            num_cpus=wanted["cpu"],
+            num_gpus=wanted["gpu"],
+            memory=wanted["memory_gb"] * GB or None,
+            max_restarts=0,
+            scheduling_strategy="SPREAD",
+        )
+        self._helpers = {number: helper.remote() for number in calls}
+        self._free = dict.fromkeys(calls)
+        self._asked: dict[int, Any] = {}
+        self._thread = threading.Thread(target=self._give_out, name="share-work", daemon=True)
+        self._thread.start()
+
+    def result(self, number: int) -> Any | None:
+        """Return what a helper has made or is making of a call; None: nobody has, and nobody will."""
+        from ray.exceptions import RayError
+
+        with self._guard:
+            self._free.pop(number, None)
+            asked = self._asked.pop(number, None)
+        if asked is None:
+            return None
+        while not self._ray.wait([asked], timeout=WAIT_S)[0]:
+            pass
+        try:
+            return self._ray.get(asked)
+        except RayError as error:
+            log.warning("part %d of the work came to nothing on the cluster, and is done here: %s", number, error)
+            return None
+
+    def close(self) -> None:
+        """End all helpers."""
+        self._is_over.set()
+        self._thread.join()
+        for helper in self._helpers.values():
+            self._ray.kill(helper)
+
+    def _give_out(self) -> None:
+        """Give each helper its call once it runs, unless the call has been made meanwhile."""
+        from ray.exceptions import RayError
+
+        waiting = {helper.ready.remote(): number for number, helper in self._helpers.items()}
+        while waiting and not self._is_over.is_set():
+            for ready in self._ray.wait(list(waiting), num_returns=1, timeout=WAIT_S)[0]:
+                number = waiting.pop(ready)
+                with suppress(RayError), self._guard:
+                    self._ray.get(ready)
+                    if number in self._free:
+                        self._asked[number] = self._helpers[number].make.remote(number, self._packed)
+                        del self._free[number]
+                        continue
+                # Its room is for others.
+                self._ray.kill(self._helpers[number])
+
+
+class _Helper:
+    """The actor."""
+
+    def ready(self) -> bool:
+        return True
+
+    def make(self, number: int, packed: bytes) -> Any:
+        return pickle.loads(packed)[number]()  # noqa: S301 (from the process that started this one)
