@@ -85,7 +85,7 @@ def predict_out_of_sample(
     whole = _Texts(_widest(reviewed), base_model, settings.max_length_tokens)
     features = whole.features(cache / "features", report, WORK_STARTS, middle)
     predictions = []
-    share = (WORK_ENDS - middle) / len(reviewed)
+    length = (WORK_ENDS - middle) / len(reviewed)
     for position, each in enumerate(reviewed):
         predictor = _ControlPredictor(
             each,
@@ -97,8 +97,8 @@ def predict_out_of_sample(
             cache=cache / f"control-{position}",
             share=share,
         )
-        start = middle + position * share
-        predictions.append(predictor.predict(report, start, start + share))
+        start = middle + position * length
+        predictions.append(predictor.predict(report, start, start + length))
     return features, tuple(predictions)
 
 

@@ -202,6 +202,8 @@ def _engine(url: str, busy_timeout_ms: int) -> Engine:
         limits = {"connect_timeout": CONNECT_TIMEOUT_S} if parsed.get_backend_name() == "postgresql" else {}
         engine = create_engine(url, pool_pre_ping=True, connect_args=limits)
         _tell_faults(engine)
+        if limits:
+            event.listen(engine, "connect", _end_with_machine)
         return engine
     engine = create_engine(url)
     _tell_faults(engine)
@@ -223,6 +225,18 @@ def _engine(url: str, busy_timeout_ms: int) -> Engine:
         connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _end_with_machine(connection: Any, _record: Any) -> None:
+    """Let PostgreSQL end the session within a minute where the machine with its other end is lost, or its link.
+
+    Otherwise it keeps the session's locks until TCP gives up, two hours by default, and the next attempt waits.
+    """
+    cursor = connection.cursor()
+    for name, value in (("idle", 30), ("interval", 10), ("count", 3)):
+        cursor.execute(f"SET tcp_keepalives_{name} = {value}")
+    cursor.close()
+    connection.commit()
 
 
 def _stay_with_file(engine: Engine) -> None:

@@ -4,7 +4,6 @@ Skipped without Ray: `pip install 'labelloop[ray]'`, then `scripts/test --cluste
 """
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,48 +23,17 @@ from ml_backend.workflows.jobs.worker import Worker
 from ml_backend.workflows.services import Services
 from tests.backend_process import command
 from tests.bulk_workers import DeadlyWorker
+from tests.cluster.nodes import Nodes
 from tests.integration.tickets import CONFIG, write_export
 from tests.tiny_models import save_tiny_model
 from tests.trained_parts import MANIFEST, random_head, softmax_part, write_bundle
 
-ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'labelloop[ray]'")
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'labelloop[ray]'")
 # Ray's own libraries warn about each other.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-NODE = {"num_cpus": 1, "object_store_memory": 100_000_000}
 TIMEOUT_S = 400.0
 TEXTS = 120
-
-
-class Nodes:
-    """A head that runs nothing, and nodes with a CPU each."""
-
-    def __init__(self) -> None:
-        from ray.cluster_utils import Cluster
-
-        head = {"num_cpus": 0, "object_store_memory": 100_000_000, "include_dashboard": False}
-        self.cluster = Cluster(initialize_head=True, head_node_args=head)
-        self.nodes = [self.cluster.add_node(**NODE)]
-
-    def lose(self, node_id: str) -> None:
-        """Kill a node's processes, as a machine does that loses its power."""
-        (node,) = [each for each in self.nodes if each.node_id.startswith(node_id)]
-        self.nodes.remove(node)
-        self.cluster.remove_node(node, allow_graceful=False)
-
-    def add(self) -> None:
-        self.nodes.append(self.cluster.add_node(**NODE))
-
-
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[Nodes]:
-    os.environ["PYTHONPATH"] = str(REPOSITORY)
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    made = Nodes()
-    yield made
-    ray.shutdown()
-    made.cluster.shutdown()
 
 
 @pytest.fixture

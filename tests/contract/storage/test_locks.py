@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from sqlalchemy import text
 
 from ml_backend.storage.database import Database, open_database
 from tests.fakes import FakeClock
@@ -58,3 +59,12 @@ def test_a_lock_goes_with_the_process_that_held_it(database: Database, database_
     until(
         is_free, "the release of a killed process's lock"
     )  # PostgreSQL notices a moment later that its client is gone
+
+
+def test_postgresql_ends_sessions_whose_machine_is_lost(postgres_url: str) -> None:
+    database = open_database(postgres_url, FakeClock())
+    with database.engine.connect() as connection:
+        asked = [connection.execute(text(f"SHOW tcp_keepalives_{name}")).scalar() for name in ("idle", "interval")]
+        connection.rollback()
+        assert asked == ["30", "10"]
+    database.close()
