@@ -7,6 +7,7 @@ serves it, as several processes. What makes the predictions takes no time. After
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -21,6 +22,7 @@ from sqlalchemy import make_url
 from ml_backend.bootstrap import build_services
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.project import Project
+from ml_backend.errors import StudioError
 from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.options import Options
 from ml_backend.tasks import template_path
@@ -90,8 +92,14 @@ def main() -> None:
         project = remember_project(services, info.id, config, title=info.title)
         for turn in range(asked.rounds):
             for count in counts:
-                rate = _rate(services, options, project, f"quick-{turn}-{count}", (count, asked.part))
-                print(f"round {turn + 1}, {count} at once: {rate:.0f} texts/s", flush=True)
+                try:
+                    found = (
+                        f"{_rate(services, options, project, f'quick-{turn}-{count}', (count, asked.part)):.0f} texts/s"
+                    )
+                except StudioError as error:
+                    found = f"refused: {error}"
+                load = os.getloadavg()[0]
+                print(f"round {turn + 1}, {count} at once: {found} (load {load:.1f})", flush=True)
 
 
 def _rate(services: Services, options: Options, project: Project, version: str, sizes: tuple[int, int]) -> float:
@@ -99,12 +107,14 @@ def _rate(services: Services, options: Options, project: Project, version: str, 
     count, part = sizes
     with_pushes = replace(services, options=options.with_values({"studio_pushes": count}))
     began = time.perf_counter()
-    pushed = push_missing(with_pushes, project, QuickPredictor(version), batch_sizes=BatchSizes(part, part))
-    seconds = time.perf_counter() - began
-    stored = services.studio.prediction_counts(project.id)[version]
+    try:
+        pushed = push_missing(with_pushes, project, QuickPredictor(version), batch_sizes=BatchSizes(part, part))
+        seconds = time.perf_counter() - began
+        stored = services.studio.prediction_counts(project.id)[version]
+    finally:
+        services.studio.delete_predictions(project.id, version)
     if pushed != stored:
         raise SystemExit(f"{pushed} pushed, {stored} there")
-    services.studio.delete_predictions(project.id, version)
     return pushed / seconds
 
 
