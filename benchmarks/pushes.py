@@ -79,7 +79,9 @@ def main() -> None:
             stack.close()
             place, port = folder / "data", free_port()
             studio = stack.enter_context(
-                LocalStudio.start(place, port, executable=str(program), token=TOKEN, log_file=folder / "log")
+                LocalStudio.start(
+                    place, port, executable=str(program), token=TOKEN, log_file=folder / "log", timeout_s=600
+                )
             )
         options = Options(home=folder / "home", studio_url=studio.url, studio_token=TOKEN)
         services = build_services(options)

@@ -4,7 +4,7 @@ import logging
 import pickle
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from .ray_cluster import connect_to_ray
@@ -76,9 +76,8 @@ class _SharedWork:
             pass
         try:
             return self._ray.get(asked)
-        except RayError as error:
-            log.warning("part %d of the work came to nothing on the cluster, and is done here: %s", number, error)
-            return None
+        except RayError:
+            return None  # the log says why
 
     def close(self) -> None:
         """End all helpers."""
@@ -91,18 +90,29 @@ class _SharedWork:
         """Give each helper its call once it runs, unless the call has been made meanwhile."""
         from ray.exceptions import RayError
 
-        waiting = {helper.ready.remote(): number for number, helper in self._helpers.items()}
-        while waiting and not self._is_over.is_set():
-            for ready in self._ray.wait(list(waiting), num_returns=1, timeout=WAIT_S)[0]:
-                number = waiting.pop(ready)
-                with suppress(RayError), self._guard:
-                    self._ray.get(ready)
-                    if number in self._free:
-                        self._asked[number] = self._helpers[number].make.remote(number, self._packed)
-                        del self._free[number]
-                        continue
-                # Its room is for others.
-                self._ray.kill(self._helpers[number])
+        begun = {helper.ready.remote(): (number, self._give) for number, helper in self._helpers.items()}
+        while begun and not self._is_over.is_set():
+            for answer in self._ray.wait(list(begun), timeout=WAIT_S)[0]:
+                number, and_then = begun.pop(answer)
+                try:
+                    self._ray.get(answer)
+                except RayError as error:
+                    log.warning("part %d of the work came to nothing on the cluster: %s", number, error)
+                    continue
+                if asked := and_then(number):
+                    begun[asked] = number, self._dismiss
+
+    def _give(self, number: int) -> Any:
+        with self._guard:
+            if number in self._free:
+                del self._free[number]
+                asked = self._asked[number] = self._helpers[number].make.remote(number, self._packed)
+                return asked
+        return self._dismiss(number)
+
+    def _dismiss(self, number: int) -> None:
+        """End a helper: its room is for others."""
+        self._ray.kill(self._helpers[number])
 
 
 class _Helper:
