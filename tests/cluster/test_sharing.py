@@ -116,10 +116,10 @@ def test_a_deep_audit_finds_the_same_where_nodes_train_its_folds(
 
 
 def test_nodes_take_trials_of_a_search(environment: Mapping[str, str], snapshot: Path, tmp_path: Path) -> None:
-    search = ["--search", "lora_r=1..8", "--set", "epochs=8", "--set", "suspects=keep", "--trials", "6", "--no-train"]
+    search = ["--search", "lora_r=1..8", "--set", "epochs=8", "--set", "suspects=keep", "--trials", "12", "--no-train"]
     found = printed(tmp_path / "home", "tune", "--snapshot", str(snapshot), *search, environment=environment)
 
-    assert len(found["trials"]) == 6
+    assert len(found["trials"]) == 12
     storage = StudyStore(f"sqlite:///{tmp_path / 'home' / 'labelloop.db'}").open(
         dead_after_s=60, on_dead=lambda *_: None
     )
