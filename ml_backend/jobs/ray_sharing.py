@@ -24,7 +24,7 @@ def share_on_ray(
     kind: str,
     calls: Mapping[int, Callable[[], Any]],
 ) -> Iterator[Callable[[int], Any | None]]:
-    """Offer each call to an actor of its own, which begins once the cluster has room for it; see `ShareWork`.
+    """Offer each call to one actor, which begins once the cluster has room for it; see `ShareWork`.
 
     A call that fails on its node, or is lost with it, is left to this process.
 
@@ -97,7 +97,7 @@ class _SharedWork:
                 try:
                     self._ray.get(answer)
                 except RayError as error:
-                    log.warning("part %d of the work came to nothing on the cluster: %s", number, error)
+                    log.warning("part %d of the work came to nothing on the cluster: %s", number, _cause(error))
                     continue
                 if asked := and_then(number):
                     begun[asked] = number, self._dismiss
@@ -113,6 +113,11 @@ class _SharedWork:
     def _dismiss(self, number: int) -> None:
         """End a helper: its room is for others."""
         self._ray.kill(self._helpers[number])
+
+
+def _cause(error: Any) -> str:
+    """Return what happened, without the tracebacks that Ray adds."""
+    return " ".join(str(getattr(error, "cause", None) or error).split())[:300]
 
 
 class _Helper:
