@@ -156,6 +156,7 @@ class Row:
         groups: what the task belongs to beside its answers, by the kind of group, such as `field channel: mail` or
             `import batch: 2026-11-30`.
         relations: between marked pieces of the targets.
+        drafts: by control, the draft that a person mended to the target, as far as it is at hand; in no snapshot.
     """
 
     id: str
@@ -168,6 +169,7 @@ class Row:
     source: Literal["human", "accepted", "rationale", "llm"] = "human"
     groups: Mapping[str, str] = field(default_factory=dict)
     relations: tuple[Relation, ...] = ()
+    drafts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:

@@ -15,6 +15,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from .annotation import Region
+from .conversation import as_prompt
 from .field_texts import field_texts, join_fields, readable_text
 from .object_tag import ObjectTag
 from .offered import OPTIONS
@@ -206,6 +207,15 @@ class Control:
             return text
         texts = field_texts(text)
         return texts.get("" if "" in texts else self.object.field or "", "")
+
+    def prompt_in(self, text: str) -> str:
+        """Return what it is decided on as a language model reads it, see `as_prompt`; for labels `text_in`."""
+        return as_prompt(text, self.object) if self.answers_a_dialogue else self.text_in(text)
+
+    @property
+    def answers_a_dialogue(self) -> bool:
+        """True where it takes a response to a dialogue, which a language model reads turn by turn."""
+        return self.tag == "TextArea" and self.object.tag == "Paragraphs"
 
     def _compared(self, texts: Mapping[str, str], other: ObjectTag) -> str:
         sides = {LEFT: texts.get(self.object.field or "", ""), RIGHT: texts.get(other.field or "", "")}

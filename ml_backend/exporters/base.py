@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
+from ..domain.conversation import turns_of
 from ..domain.example import Row, Target
 from ..domain.field_texts import readable_text
 from ..domain.object_tag import ObjectTag
@@ -56,6 +57,13 @@ class ExportRequest:
         """Return the text that the one control is decided on, as people read it."""
         served = next((each for each in self.controls if each.name == self.control), None)
         return readable_text(row.text if served is None else served.control.text_in(row.text))
+
+    def turns(self, row: Row) -> list[tuple[str, str]]:
+        """Return that text as the turns of a conversation, role and words of each: one of a user, or a dialogue's."""
+        served = next((each for each in self.controls if each.name == self.control), None)
+        if served is None or not served.control.answers_a_dialogue:
+            return [("user", self.text(row))]
+        return turns_of(served.control.prompt_in(row.text))
 
     def target(self, row: Row) -> Target:
         """Return the row's answer to the one control.

@@ -28,11 +28,16 @@ BYTES_PER_TOKEN = 4
 class OpenaiChat(PromptCompletion):
     """`{"messages": [...]}` per line: system (where one is given), user, assistant, none of them empty.
 
+    Where a dialogue is answered, all of its turns stand before the answer, each in its role.
+
     The rules are those of OpenAI's fine-tuning guide (Supervised fine-tuning, Formatting your data).
     """
 
     name = "openai-chat"
-    description = 'One conversation per line: {"messages": [system, user: the text, assistant: the answer]}.'
+    description = (
+        'One conversation per line: {"messages": [system, user: the text, or the turns of a dialogue, assistant: the '
+        "answer]}."
+    )
 
     def pieces(self, rows: Iterable[Row], request: ExportRequest, counter: RowCounter) -> Iterator[str]:
         conversations = _Conversations(request)
@@ -49,9 +54,10 @@ class _Conversations:
         self._too_long = array("q")
 
     def line_of(self, row: Row) -> str:
-        prompt, completion = PromptCompletion.prompt_and_completion(row, self._request)
+        _, completion = PromptCompletion.prompt_and_completion(row, self._request)
         messages = [{"role": "system", "content": self._system}] if self._system else []
-        messages += [{"role": "user", "content": prompt}, {"role": "assistant", "content": completion}]
+        messages += [{"role": role, "content": encodable(words)} for role, words in self._request.turns(row)]
+        messages.append({"role": "assistant", "content": completion})
         tokens = TOKENS_PER_EXAMPLE + sum(
             TOKENS_PER_MESSAGE + self._counter.count(message["content"]) for message in messages
         )

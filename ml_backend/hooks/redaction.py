@@ -87,6 +87,7 @@ class Redaction:
                 for each in row.labels
             ),
             groups={kind: self._masked(name) for kind, name in row.groups.items()},
+            drafts={name: self._masked(draft) for name, draft in row.drafts.items()},
         )
 
     def _masked(self, text: str) -> str:

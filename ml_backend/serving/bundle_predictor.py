@@ -174,7 +174,7 @@ class BundlePredictor:
     def _about(self, name: str, text: str) -> str:
         """Return what a control is decided on out of a task's text."""
         served = self._served.get(name)
-        return text if served is None else served.control.text_in(text)
+        return text if served is None else served.control.prompt_in(text)
 
     def _marking(self, name: str) -> bool:
         """True for a control that is asked about marked pieces."""
@@ -190,18 +190,22 @@ class BundlePredictor:
 
 
 def _controls(path: Path, bundle: Bundle) -> dict[str, ServedControl]:
-    """Return the controls by name, where they may be decided on parts of a text; none where all read one text.
+    """Return the controls by name that may be decided on something else than a task's text as it is.
+
+    These are all where several texts or pieces of one are read, and responses to a dialogue.
 
     Raises:
         BundleError: the label config in it cannot be used.
     """
     facts = bundle.manifest.facts
-    if not facts.fields and "perregion" not in facts.label_config.lower():
+    reads_parts = bool(facts.fields) or "perregion" in facts.label_config.lower()
+    if not reads_parts and not any(isinstance(part.decoder, TextDecoder) for part in bundle.manifest.parts):
         return {}
     try:
-        return {each.name: each for each in plan_of(facts).controls}
+        served = plan_of(facts).controls
     except LabelConfigError as error:
         raise BundleError(f"the label config in {path} cannot be used: {error}") from error
+    return {each.name: each for each in served if reads_parts or each.control.answers_a_dialogue}
 
 
 def _own_writer(

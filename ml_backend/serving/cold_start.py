@@ -50,7 +50,7 @@ class ColdStartPredictor:
         self.version = version
         self._writer = writer
         decoders = [(each, decoder_of(each.kind.head)) for each in plan.controls if not each.marking]
-        self._written = tuple(each.name for each, decoder in decoders if decoder.is_written and writer)
+        self._written = {each.name: each.control for each, decoder in decoders if decoder.is_written and writer}
         self._labels = {each.name: each.control.labels for each, decoder in decoders if decoder.is_named}
         self._offering = {
             each.name: (each.control, decoder())
@@ -96,7 +96,9 @@ class ColdStartPredictor:
             per_control.update(self._answers(prompts))
         if self._written and self._writer is not None:
             # All of them are about the same text, and an untuned model has the same to say to each.
-            per_control.update(dict.fromkeys(self._written, draft_answers(self._writer, prompts)))
+            control = next(iter(self._written.values()))
+            drafts = draft_answers(self._writer, [control.prompt_in(texts[position]) for position in positions])
+            per_control.update(dict.fromkeys(self._written, drafts))
         for row, position in enumerate(positions):
             rows = {name: column[row] for name, column in per_control.items()}
             answers[position] = {name: answer for name, answer in rows.items() if answer is not None}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from ..domain.addresses import LOOPBACK_HOSTS
+from ..domain.conversation import turns_of
 from ..errors import TextServerRejected, TextServerUnreachable
 from ..models.generation.generator import Draft, TextGenerator
 from .chat import ChatRequest, Completion
@@ -253,7 +254,7 @@ class OpenAiServer:
     def _asked(self, prompt: str, model: str) -> "AbstractContextManager[APIResponse[Any]]":
         return self._client.chat.completions.with_streaming_response.create(
             model=model,
-            messages=[{"role": "user", "content": prompt}],
+            messages=[{"role": role, "content": words} for role, words in turns_of(prompt)],
             max_tokens=self._max_new_tokens,
             temperature=0,
             stream=True,

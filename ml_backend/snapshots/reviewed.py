@@ -286,9 +286,25 @@ def _settled_rows(
         provenance=_provenance(answers),
         groups=groups_of(task, settings.slice_fields),
         relations=agreed_relations([answer.relations for answer in answers], targets),
+        drafts=_mended(plan, answers, targets, text),
     )
     further = [(name, each) for name, standing in settled.items() if name not in unasked for each in standing[1:]]
-    return [row, *(_further_row(row, number, *each, answers) for number, each in enumerate(further, start=2))]
+    rows = [_further_row(row, number, *each, answers) for number, each in enumerate(further, start=2)]
+    return [row, *(replace(each, drafts=_mended(plan, answers, each.targets, text)) for each in rows)]
+
+
+def _mended(
+    plan: ServingPlan, answers: Sequence[_AnnotationAnswer], targets: Mapping[str, Target], text: str
+) -> dict[str, str]:
+    """Return the draft from which each response among the targets was made, as far as it is at hand."""
+    return {
+        served.name: str(draft)
+        for served in plan.controls
+        if not served.kind.has_labels
+        for answer in reversed(answers)
+        if served.name in targets and answer.targets.get(served.name) == targets[served.name]
+        if (draft := served.answer(answer.annotation.rejected, text).target) is not None
+    }
 
 
 def _further_row(row: Row, number: int, control: str, target: Target, answers: Sequence[_AnnotationAnswer]) -> Row:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from ...domain.field_texts import readable_text
 from ...domain.model import Method
 from ...errors import TrainingError
 from ...measuring.text_metrics import TextEvaluation
@@ -102,7 +103,7 @@ class FineTuning:
         scores = zip(self.base.texts.per_row, self.tuned.texts.per_row, strict=True)
         return [
             {
-                "prompt": prompt,
+                "prompt": readable_text(prompt),
                 "expert": "\n".join(experts),
                 "base": before.text,
                 "tuned": after.text,

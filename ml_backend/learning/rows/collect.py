@@ -100,7 +100,7 @@ def _usable(rows: Sequence[Row], served: ServedControl) -> tuple[LabeledTexts, t
     left_out = ReasonCounts()
     labels = set(served.control.label_values)
     for row in rows:
-        text = served.control.text_in(row.text)
+        text = served.control.prompt_in(row.text)
         target = row.targets.get(served.name)
         if not text.strip():
             left_out.add(Reason.EMPTY_TEXT, row.task_id)

@@ -1,8 +1,11 @@
 """How a prompt and its response become tokens: by the tokenizer's chat template, else by a plain one."""
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...domain.conversation import SYSTEM, USER, turns_of
 from ...errors import EncoderError
 from ..base.long_texts import ending
 from ..base.tokeniser import without_halves
@@ -14,10 +17,13 @@ _PLAIN_TEMPLATE = "### Instruction:\n{prompt}\n\n### Response:\n"
 
 MARK = "(the response)"
 
+Turns = Sequence[tuple[str, str]]
+"""Role and words of each."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChatFormat:
-    """A tokenizer's way to write one turn of a user and one of a model.
+    """A tokenizer's way to write a prompt, which is a turn of a user or a conversation, and the response to it.
 
     Attributes:
         ending: token ids that close a response; the last one is also what ends generation.
@@ -31,9 +37,7 @@ class ChatFormat:
 
     def text(self, prompt: str) -> str:
         """The prompt as the model reads it, up to where its response begins."""
-        if not self.has_chat_template:
-            return _PLAIN_TEMPLATE.format(prompt=prompt)
-        return _rendered(self.tokenizer, [{"role": "user", "content": prompt}], is_open=True)
+        return self._text(turns_of(prompt))
 
     def prompt_ids(self, prompt: str, *, most: int | None = None) -> tuple[list[int], bool]:
         """Token ids of the prompt within its template, and True where it was cut.
@@ -42,9 +46,12 @@ class ChatFormat:
 
         Args:
             most: a longer prompt loses its beginning, the template stays whole; so the result is longer than this
-                only where the template alone is.
+                only where the template alone is. A conversation loses whole turns, the system's last.
         """
         whole = without_halves(prompt)
+        turns = turns_of(whole)
+        if len(turns) > 1:
+            return self._conversation_ids(turns, most)
         prompt = whole if most is None else ending(whole, most, lambda text: len(self._ids(text, is_plain=True)))
         ids = self._turn(prompt)
         if most is None or len(ids) <= most:
@@ -67,15 +74,45 @@ class ChatFormat:
         # A token may hold half a character: at the end of a response that was cut, nothing completes it.
         return text.rstrip("\ufffd").strip()
 
+    def _conversation_ids(self, turns: Turns, most: int | None) -> tuple[list[int], bool]:
+        opening, rest = (turns[:1], turns[1:]) if turns[0][0] == SYSTEM else ((), turns)
+        ids = self._turns(turns)
+        if most is None or len(ids) <= most:
+            return ids, False
+        cuts = range(1, len(rest))
+        first = bisect_left(cuts, True, key=lambda cut: len(self._turns([*opening, *rest[cut:]])) <= most)
+        if first == len(cuts):
+            return self.prompt_ids(rest[-1][1], most=most)[0], True
+        return self._turns([*opening, *rest[cuts[first] :]]), True
+
     def _turn(self, prompt: str) -> list[int]:
+        return self._turns([(USER, prompt)])
+
+    def _turns(self, turns: Turns) -> list[int]:
         if not self.has_chat_template:
             first = _first_id(self.tokenizer)
-            return [*([] if first is None else [first]), *self._ids(self.text(prompt), is_plain=True)]
-        if not any(token in prompt for token in _control_tokens(self.tokenizer)):
-            return self._ids(self.text(prompt))
+            return [*([] if first is None else [first]), *self._ids(self._text(turns), is_plain=True)]
+        control_tokens = _control_tokens(self.tokenizer)
+        if not any(token in words for _, words in turns for token in control_tokens):
+            return self._ids(self._text(turns))
         # Piece by piece, which otherwise could part what the tokenizer joins across the seams.
-        before, _, after = self.text(MARK).partition(MARK)
-        return [*self._ids(before), *self._ids(prompt, is_plain=True), *self._ids(after)]
+        ids, template = [], self._text([(role, f"{MARK} {number}.") for number, (role, _) in enumerate(turns)])
+        for number, (_, words) in enumerate(turns):
+            before, _, template = template.partition(f"{MARK} {number}.")
+            ids += [*self._ids(before), *self._ids(words, is_plain=True)]
+        return [*ids, *self._ids(template)]
+
+    def _text(self, turns: Turns) -> str:
+        """Return the turns in the template; as one turn of a user where it has none, or takes no such conversation."""
+        together = turns[0][1] if len(turns) == 1 else "\n".join(f"{role}: {words}" for role, words in turns)
+        if not self.has_chat_template:
+            return _PLAIN_TEMPLATE.format(prompt=together)
+        try:
+            return _rendered(self.tokenizer, [{"role": role, "content": words} for role, words in turns], is_open=True)
+        except EncoderError:
+            if len(turns) == 1:
+                raise
+        return _rendered(self.tokenizer, [{"role": USER, "content": together}], is_open=True)
 
     def _ids(self, text: str, *, is_plain: bool = False) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=is_plain)["input_ids"]

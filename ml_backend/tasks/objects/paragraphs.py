@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
+from ...domain.conversation import NAME_END, TURN_END
 from ...domain.object_tag import ObjectTag, as_text
 from .base import ObjectKind
 
 __all__: list[str] = []
-
-TURN_END = "\u2029"
-NAME_END = "\u2028"
 
 
 class DialogueObject(ObjectKind):

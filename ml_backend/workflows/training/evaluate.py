@@ -140,7 +140,7 @@ def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) ->
         model = predictor.language_model(served.name) if isinstance(predictor, OwnsLanguageModel) else None
         if model is not None and answered and isinstance(evaluation, TextEvaluation):
             pairs = [
-                (served.control.text_in(row.text), response)
+                (served.control.prompt_in(row.text), response)
                 for row in answered
                 for response in references_of(row.targets[served.name])
             ]

@@ -21,7 +21,7 @@ def mask(text: str, region: str = "", kinds: str = "card,email,iban,phone") -> s
 
 
 def test_texts_free_answers_and_annotators_lose_personal_data() -> None:
-    read = replace(row(TEXT, 1, {"draft": f"Dear {LEAK}"}, LEAK), groups={"field sender": LEAK})
+    read = replace(row(TEXT, 1, {"draft": f"Dear {LEAK}"}, LEAK), groups={"field sender": LEAK}, drafts={"draft": LEAK})
     (found,) = changed(hooks_of(Redaction("email")), read)
     assert found.input == {"text": "Write to xxxx@xxxxxxx.xxx in Paris"}
     assert found.targets == {"draft": "Dear xxxx@xxxxxxx.xxx"}

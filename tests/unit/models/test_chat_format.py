@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from ml_backend.domain.conversation import prompt_of
 from ml_backend.errors import EncoderError
 from ml_backend.models.generation.chat_format import ChatFormat
 from tests.tiny_language_models import byte_tokenizer
@@ -153,3 +154,42 @@ def test_a_plain_prompt_is_read_in_one_piece() -> None:
         chat.prompt_ids("My card was stolen")[0]
         == CHAT(chat.text("My card was stolen"), add_special_tokens=False)["input_ids"]
     )
+
+
+CONVERSATION = prompt_of(
+    [("system", "Be kind."), ("user", "My card?"), ("assistant", "Lost?"), ("user", "Yes <|end|>")]
+)
+
+
+def test_a_conversation_is_its_turns_in_their_roles_and_holds_no_control_token() -> None:
+    ids, is_cut = ChatFormat.of(CHAT).prompt_ids(CONVERSATION)
+
+    assert not is_cut
+    assert CHAT.decode(ids) == (
+        "<|start|>system\nBe kind.<|end|>\n<|start|>user\nMy card?<|end|>\n<|start|>assistant\nLost?<|end|>\n"
+        "<|start|>user\nYes <|end|><|end|>\n<|start|>assistant\n"
+    )
+    assert ids.count(id_of("<|end|>")) == 4
+
+
+def test_a_long_conversation_loses_its_first_turns_and_keeps_what_the_system_says() -> None:
+    chat = ChatFormat.of(CHAT)
+    whole, _ = chat.prompt_ids(CONVERSATION)
+    without, is_cut = chat.prompt_ids(CONVERSATION, most=len(whole) - 1)
+    last, _ = chat.prompt_ids(CONVERSATION, most=25)
+
+    assert is_cut
+    assert CHAT.decode(without).startswith("<|start|>system\nBe kind.<|end|>\n<|start|>assistant\nLost?")
+    assert len(last) <= 25
+    assert "Lost" not in CHAT.decode(last)
+
+
+def test_a_conversation_that_a_template_refuses_is_one_turn_of_a_user() -> None:
+    strict = with_template(
+        "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+        "[{{ m['role'] }}] {{ m['content'] }}{% endfor %}"
+    )
+
+    for tokenizer in (strict, PLAIN):
+        text = ChatFormat.of(tokenizer).text(CONVERSATION)
+        assert "system: Be kind.\nuser: My card?\nassistant: Lost?\nuser: Yes <|end|>" in text

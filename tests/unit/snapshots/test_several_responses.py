@@ -1,6 +1,6 @@
 from typing import Any
 
-from ml_backend.domain.annotation import Region, Task
+from ml_backend.domain.annotation import Annotation, Region, Task
 from ml_backend.domain.example import Row
 from ml_backend.domain.snapshot import Split
 from ml_backend.snapshots.build import BuiltRows
@@ -80,3 +80,16 @@ def test_responses_to_one_prompt_are_the_references_that_a_model_is_measured_by(
         (1, {"topic": "login", "response": ("Block it.", "Call us.", "Wait.")}),
         (3, {"topic": "other", "response": ("Wait.",)}),
     ]
+
+
+def test_each_response_keeps_the_draft_that_it_was_made_of() -> None:
+    mended, anew, other = [response("Block it.")], [response("Call us.")], [response("Wait.")]
+    annotations = (
+        Annotation(1, "1", tuple(mended), rejected=(response("Block?"),)),
+        Annotation(2, "2", tuple(anew)),
+        Annotation(3, "3", tuple(other), rejected=(response("Weight."), choice("login"))),
+    )
+
+    rows = built(task(1, "help", *annotations)).splits[Split.TRAIN]
+
+    assert [row.drafts for row in rows] == [{"response": "Block?"}, {}, {"response": "Weight."}]
