@@ -36,7 +36,7 @@ class Method(StrEnum):
     """How a model was made. AUTO tries regression and LoRA and keeps the better on held-out rows.
 
     FULL trains all weights of the base model: what LoRA is compared with. QLORA is LoRA over weights held in 4 bits,
-    for models that write text.
+    for models that write text. DPO goes on with the adapter of a version that writes, from pairs of responses.
     """
 
     AUTO = "auto"
@@ -44,6 +44,7 @@ class Method(StrEnum):
     LORA = "lora"
     QLORA = "qlora"
     FULL = "full"
+    DPO = "dpo"
 
 
 class Suspects(StrEnum):

@@ -141,6 +141,8 @@ def train_version(
         outcomes = []
         for position, (data, kind, share) in enumerate(zip(parts, kinds, _shares(parts), strict=True)):
             origin = {**trainers[kind].origin, "snapshot_id": spec.facts.snapshot_id, "libraries": library_versions()}
+            if data.preferred is not None:
+                origin["preferences"] = data.preferred.digest
             part_context = context.for_part(
                 data, position, Path(scratch), share=share, of=len(parts), origin=origin, replicas=replicas
             )

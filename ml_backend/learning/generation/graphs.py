@@ -3,6 +3,7 @@
 import logging
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -54,6 +55,15 @@ class WriterGraphs:
         except GraphError as error:
             log.info("torch writes the base model's responses: %s", error)
             return self._by_torch
+
+    def former(self, folder: Path) -> TextGenerator:
+        """Return the version whose model is in a folder, and is in memory as well, ready to write."""
+        if self._is_wanted and (folder / WriterGraph.FOLDER).is_dir():
+            try:
+                return self._over(WriterGraph.read(folder / WriterGraph.FOLDER))
+            except GraphError as error:
+                log.info("torch writes the former version's responses: %s", error)
+        return self._by_torch
 
     def tuned(self, prompts: Sequence[str]) -> TextGenerator:
         """Return the tuned model, ready to write; its files are there already, and its graph goes beside them.

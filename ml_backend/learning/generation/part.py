@@ -6,6 +6,7 @@ from itertools import starmap
 
 import numpy as np
 
+from ...domain.model import Method
 from ...errors import TrainingError
 from ...models.bundle.bundle import Bundle, TrainedPart
 from ...models.bundle.manifest import PartFacts
@@ -15,9 +16,11 @@ from ...models.generation.tuned_model import load_tuned_model
 from ..figures import curves_figure
 from ..part import PartContext, PartOutcome, PartTrainer, VersionSpec
 from ..rows.data import LabeledTexts, TrainingData
+from .bench import FineTuning
 from .data import Pair, TokenPairs
-from .fine_tune import FineTuning, fine_tune
+from .fine_tune import fine_tune
 from .loss import holdout_loss, perplexity
+from .prefer import prefer
 from .settings import GenerationSettings
 
 __all__ = ["TextTrainer", "perplexity_of"]
@@ -55,7 +58,11 @@ class TextTrainer(PartTrainer):
                 "validation_rows": len(holdout),
             }
         )
-        tuning = fine_tune(self._base_model, train, holdout, settings, context)
+        if data.preferred is None:
+            tuning = fine_tune(self._base_model, train, holdout, settings, context)
+        else:
+            context.run.log_params({"train_pairs": len(data.preferred.train)})
+            tuning = prefer(data.preferred, holdout, settings, context)
         facts = PartFacts(
             control=data.control,
             head=data.head,
@@ -117,7 +124,7 @@ def _metrics(tuning: FineTuning) -> dict[str, float]:
     """The tuned model's figures, the base model's as `base_…`, and how much general language was forgotten."""
     base = {f"base_{name}": value for name, value in tuning.base.summary().items() if name != "rows"}
     graph = {} if tuning.graph_difference is None else {"graph_difference": tuning.graph_difference}
-    return {**tuning.tuned.summary(), **base, **graph, "forgetting": tuning.forgetting}
+    return {**tuning.tuned.summary(), **base, **graph, "forgetting": tuning.forgetting, **tuning.figures}
 
 
 def _quantiles(confidences: Sequence[float]) -> tuple[float, ...]:
@@ -128,9 +135,8 @@ def _quantiles(confidences: Sequence[float]) -> tuple[float, ...]:
 
 
 def _reason(tuning: FineTuning, settings: GenerationSettings) -> str:
-    course = (
-        f"{settings.method} tuned the base model, and epoch {tuning.fit.best_epoch} of {tuning.fit.epochs} was kept"
-    )
+    what = "version that it began with" if settings.method is Method.DPO else "base model"
+    course = f"{settings.method} tuned the {what}, and epoch {tuning.fit.best_epoch} of {tuning.fit.epochs} was kept"
     if tuning.base.texts is None or tuning.tuned.texts is None:
         return course
     return (

@@ -15,13 +15,13 @@ class GenerationSettings(LoopSettings):
 
     Attributes:
         method: lora trains adapters; qlora trains them over weights held in 4 bits (CUDA and bitsandbytes); full
-            trains all weights.
+            trains all weights; dpo goes on with the adapter of a version, from pairs of responses.
         max_length_tokens: of prompt and response together; longer prompts lose their beginning.
         max_new_tokens: most tokens of a draft.
         train_embeddings: with lora, also train the whole embedding and output layers. For base models that never
             learned the language, and for none else: their adapter is as large as these layers.
         lora_r: rank of the adapter; lora_alpha / lora_r scales what it adds.
-        learning_rate: peak rate; None: 2e-4 for adapters, 2e-5 for full.
+        learning_rate: peak rate; None: 2e-4 for adapters, 2e-5 for full, 5e-5 for dpo.
         epochs: passes over the train rows, at most.
         batch_size: rows per step.
         tokens_per_pass: most tokens, with padding, that go through the model at a time; a step of more rows than fit
@@ -29,6 +29,8 @@ class GenerationSettings(LoopSettings):
         gradient_checkpointing: compute activations twice rather than keep them, which takes less memory and a third
             more time; None: with base models of over 500 million weights.
         evaluation_rows: most holdout rows for which the base and the tuned model write responses.
+        beta: of dpo, how strongly the model is held to the version that it goes on from.
+        label_smoothing: of dpo, the share of pairs that are taken to be the wrong way round.
     """
 
     method: Method = Method.LORA
@@ -44,15 +46,20 @@ class GenerationSettings(LoopSettings):
     patience_epochs: int = 1
     gradient_checkpointing: bool | None = None
     evaluation_rows: int = 100
+    beta: float = 0.1
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         LoopSettings.__post_init__(self)  # super() does not work in a dataclass with slots
         self._check("0 or more", lambda value: value >= 0, "evaluation_rows")
         self._check_above_zero(
-            "learning_rate", "max_new_tokens", "lora_r", "lora_alpha", "epochs", "batch_size", "tokens_per_pass"
+            "learning_rate", "max_new_tokens", "lora_r", "lora_alpha", "epochs", "batch_size", "tokens_per_pass", "beta"
         )
+        self._check("from 0 to below 0.5", lambda value: 0 <= value < 0.5, "label_smoothing")
         if self.method in (Method.AUTO, Method.REGRESSION):
-            raise ConfigurationError(f"method {self.method} writes no text; wanted lora, qlora or full for text areas")
+            raise ConfigurationError(
+                f"method {self.method} writes no text; wanted lora, qlora, full or dpo for text areas"
+            )
         if self.train_embeddings and self.method is Method.QLORA:
             raise ConfigurationError(
                 "train_embeddings does not go with method qlora, whose base must know its language; use lora or full"
@@ -61,7 +68,7 @@ class GenerationSettings(LoopSettings):
     @property
     def peak_learning_rate(self) -> float:
         """The learning rate, or the default of the method."""
-        default = 2e-5 if self.method is Method.FULL else 2e-4
+        default = {Method.FULL: 2e-5, Method.DPO: 5e-5}.get(self.method, 2e-4)
         return default if self.learning_rate is None else self.learning_rate
 
     @property

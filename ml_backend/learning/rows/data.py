@@ -5,13 +5,15 @@ For a single choice, the labels' names and the phrases of their hints are furthe
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
 from ...arrays import Floats, Ints
 from ...domain.example import Target
+from ...domain.preference import Preference
 
-__all__ = ["LabeledTexts", "TrainingData"]
+__all__ = ["LabeledTexts", "PreferredResponses", "TrainingData"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +54,23 @@ class LabeledTexts:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class PreferredResponses:
+    """Pairs of responses, and the model that goes on learning from them.
+
+    Attributes:
+        start: folder of the part of a bundle that holds the model.
+        validation: may be empty; then epochs are scored by the experts' responses to validation prompts, against what
+            the model writes to them before the training.
+        digest: of the model and the pairs.
+    """
+
+    start: Path
+    train: tuple[Preference, ...]
+    validation: tuple[Preference, ...]
+    digest: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingData:
     """Train and validation rows of one control.
@@ -68,6 +87,7 @@ class TrainingData:
             no person has labeled a train row, all that there is to train on.
         weak_row_texts: all that is read of these.
         weak_origins: see `origins`; None: no weak row is a copy.
+        preferred: what is learned instead of the train rows; None: these.
         warnings: sentences on what was left out or is thin.
     """
 
@@ -82,6 +102,7 @@ class TrainingData:
     weak: LabeledTexts = field(default_factory=LabeledTexts.none)
     weak_row_texts: tuple[str, ...] = ()
     weak_origins: Ints | None = None
+    preferred: PreferredResponses | None = None
 
     def learned(self, description_weight: float) -> LabeledTexts:
         """All that is trained on: the train rows, then, beside them, the descriptions and the weak rows."""

@@ -81,15 +81,18 @@ def save_adapter(model: "PeftModel", part_folder: Path, *, base_model: str) -> b
     return bool(getattr(config, "modules_to_save", None))
 
 
-def load_adapter(module: "nn.Module", part_folder: Path) -> "PeftModel":
+def load_adapter(module: "nn.Module", part_folder: Path, *, is_trainable: bool = False) -> "PeftModel":
     """Put the adapter that `save_adapter` wrote into the layers of its base model, in evaluation mode.
 
     The libraries may raise anything where files were changed.
+
+    Args:
+        is_trainable: its weights take gradients.
     """
     from peft import PeftModel
 
     with _without_peft_warnings():
-        model = PeftModel.from_pretrained(module, str(part_folder / ADAPTER_FOLDER), is_trainable=False)
+        model = PeftModel.from_pretrained(module, str(part_folder / ADAPTER_FOLDER), is_trainable=is_trainable)
     return model.eval()
 
 

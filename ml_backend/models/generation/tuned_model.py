@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import BundleError, EncoderError
+from ...errors import BundleError, EncoderError, TrainingError
 from ..base.adapters import load_adapter, save_adapter
 from ..base.device import pick_device
 from ..base.stored_facts import StoredFacts, in_a_line
@@ -12,7 +12,7 @@ from .language_model import LanguageModel, can_quantise
 if TYPE_CHECKING:
     from peft import PeftModel
 
-__all__ = ["load_merged_model", "load_tuned_model", "save_tuned_model"]
+__all__ = ["load_adapted_model", "load_merged_model", "load_tuned_model", "save_tuned_model"]
 
 WEIGHTS, FACTS = "weights", "tuned.json"
 
@@ -62,8 +62,33 @@ def load_tuned_model(folder: Path) -> LanguageModel:
         BundleError: the folder is damaged, or was trained on other base weights than the ones found here.
         EncoderError: the base model cannot be loaded.
     """
+    return _load(folder, _read_facts(folder))[0]
+
+
+def load_adapted_model(folder: Path) -> "tuple[LanguageModel, PeftModel]":
+    """A model that was fine-tuned by an adapter, and what holds the adapter, whose weights take gradients.
+
+    Raises:
+        BundleError: the folder is damaged, or was trained on other base weights than the ones found here.
+        EncoderError: the base model cannot be loaded.
+        TrainingError: it was not fine-tuned by an adapter, or by one over weights in 4 bits.
+    """
     facts = _read_facts(folder)
-    device = pick_device()
+    if not facts.has_adapter or facts.is_quantised:
+        found = "all of its weights were trained" if not facts.has_adapter else "it was trained over weights in 4 bits"
+        raise TrainingError(
+            f"the model in {folder} has no adapter that a training can go on with: {found}; wanted a version that "
+            "method lora made"
+        )
+    model, adapted = _load(folder, facts, is_trainable=True)
+    if adapted is None:
+        raise BundleError(f"{folder} holds no adapter; fetch or train the version again")
+    return model, adapted
+
+
+def _load(folder: Path, facts: TunedFacts, *, is_trainable: bool = False) -> "tuple[LanguageModel, PeftModel | None]":
+    """Return the model, and what holds its adapter, which is in its layers; None where all weights were trained."""
+    device, adapted = pick_device(), None
     try:
         base = LanguageModel.load(
             facts.base_model,
@@ -81,12 +106,13 @@ def load_tuned_model(folder: Path) -> LanguageModel:
     try:
         if facts.has_adapter:
             # The base itself has the adapter in its layers now, and keeps the interface of a transformers model.
-            base.module = load_adapter(base.module, folder).get_base_model()
+            adapted = load_adapter(base.module, folder, is_trainable=is_trainable)
+            base.module = adapted.get_base_model()
         else:
             base.module = _replaced(base, folder)
     except Exception as error:  # libraries may raise anything when files were changed
         raise BundleError(f"the weights in {folder} do not fit {base.name}: {in_a_line(error)}; train again") from error
-    return base
+    return base, adapted
 
 
 def load_merged_model(folder: Path) -> LanguageModel:

@@ -9,8 +9,9 @@ import pytest
 from ml_backend.domain.model import Method
 from ml_backend.domain.progress import Progress, ProgressCallback
 from ml_backend.errors import BundleError, TrainingError
+from ml_backend.learning.generation.bench import FineTuning
 from ml_backend.learning.generation.data import Pair
-from ml_backend.learning.generation.fine_tune import FineTuning, fine_tune
+from ml_backend.learning.generation.fine_tune import fine_tune
 from ml_backend.learning.generation.settings import GenerationSettings
 from ml_backend.learning.loop.checkpoints import Checkpoints
 from ml_backend.learning.part import PartContext
