@@ -34,6 +34,7 @@ FIGURES = {
     "rouge_l": "ROUGE-L",
     "bleu": "BLEU",
     "perplexity": "perplexity",
+    "preferred": "preferred",
 }
 """Titles of the columns, of which those are shown that have a figure."""
 
@@ -53,7 +54,7 @@ def train(
         Method,
         typer.Option(
             help="auto: the better of regression and LoRA on held-out rows; LoRA for texts. full: all weights. qlora: "
-            "for texts alone, on CUDA."
+            "for texts alone, on CUDA. dpo: go on with a version that writes, from pairs of responses."
         ),
     ] = Method.AUTO,
     seed: Annotated[
@@ -100,6 +101,24 @@ def train(
             "such rows too.",
         ),
     ] = False,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="VERSION",
+            help="With --method dpo: the version to go on with.",
+            show_default="the champion",
+        ),
+    ] = None,
+    preferences: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            metavar="DIR",
+            help="With --method dpo: more pairs of responses, a folder of `labelloop export --format preferences`.",
+        ),
+    ] = None,
     sources: OptionalSourceFolder = None,
     tasks: Annotated[
         Path | None,
@@ -124,6 +143,8 @@ def train(
     if (project is None) == (snapshot is None):
         raise ConfigurationError("name what to train on: either --project ID or --snapshot DIR")
     _check_sources(project, weak, sources, tasks)
+    if method is not Method.DPO and (start or preferences):
+        raise ConfigurationError(f"--from and --preferences go with --method dpo, and --method {method} was found")
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SnapshotError(f"{out} holds something already; choose a folder that is empty or not there yet")
     options = {"suspects": suspects, "budget_min": budget}
@@ -150,6 +171,8 @@ def train(
         weak_rows=weak or (WeakRows.AUTO if sources else source_options.weak_rows),
         sources=str(sources.resolve()) if sources else source_options.folder,
         tasks=str(tasks.resolve()) if tasks else None,
+        start=start or "",
+        preferences=str(preferences.resolve()) if preferences else "",
     )
     job = run_in_foreground(services, lambda: wanted.request(services, project or 0, claim=True))
     result = {"job_id": job.id, **job.result}

@@ -86,8 +86,8 @@ def tune(
 
     if (project is None) == (snapshot is None):
         raise ConfigurationError("name what to search settings for: either --project ID or --snapshot DIR")
-    if method is Method.QLORA:
-        raise ConfigurationError("--method qlora is for texts, and a search is for labels; wanted lora")
+    if method in (Method.QLORA, Method.DPO):
+        raise ConfigurationError(f"--method {method} is for texts, and a search is for labels; wanted lora")
     searched = SearchedSetting.parse_all(search or (), Method.LORA if method is Method.AUTO else method)
     overrides = overrides_from(settings or [])
     if both := sorted({setting.name for setting in searched} & overrides.keys()):

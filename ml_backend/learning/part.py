@@ -31,6 +31,7 @@ class VersionSpec:
     Attributes:
         base_model: for the controls that a linear head answers; `settings` are for them too.
         text_base_model: the model that is tuned for controls that are answered with a text; `writing` says how.
+        start: a version whose parts are taken over, but for those that are trained; None: there is none.
     """
 
     model_version: str
@@ -39,6 +40,7 @@ class VersionSpec:
     settings: TrainingSettings
     text_base_model: str = ""
     writing: GenerationSettings = field(default_factory=GenerationSettings)
+    start: Bundle | None = None
 
 
 @dataclass(frozen=True, slots=True)

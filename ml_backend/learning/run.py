@@ -17,7 +17,7 @@ from ..domain.ports import Run
 from ..domain.progress import Progress, ProgressCallback
 from ..errors import BundleError, TrainingError
 from ..models.base.base_model import weights_sha256
-from ..models.bundle.bundle import Bundle, read_bundle, write_bundle
+from ..models.bundle.bundle import Bundle, TrainedPart, read_bundle, write_bundle
 from ..models.bundle.manifest import BundleManifest
 from ..models.graphs.store import GraphStore
 from .classification.part import ClassifierTrainer
@@ -168,6 +168,13 @@ def train_version(
 def _write_bundle(
     out: Path, spec: VersionSpec, base_model: str, parts: Sequence[TrainingData], outcomes: Sequence[PartOutcome]
 ) -> Bundle:
+    made = {outcome.part.facts.control: outcome.part for outcome in outcomes}
+    if spec.start is not None:
+        base_model = spec.start.manifest.base_model
+        made = {
+            facts.control: made.get(facts.control) or TrainedPart(facts, spec.start.part_folder(position))
+            for position, facts in enumerate(spec.start.manifest.parts)
+        }
     manifest = BundleManifest(
         model_version=spec.model_version,
         base_model=base_model,
@@ -179,7 +186,7 @@ def _write_bundle(
         libraries=library_versions(),
     )
     trained_on = (text for data in parts for text in (*(data.row_texts or data.train.texts), *data.weak_row_texts))
-    return write_bundle(out, manifest, [outcome.part for outcome in outcomes], trained_on=trained_on)
+    return write_bundle(out, manifest, list(made.values()), trained_on=trained_on)
 
 
 def verify_bundle(path: Path, outcomes: Sequence[PartOutcome]) -> None:
@@ -190,8 +197,9 @@ def verify_bundle(path: Path, outcomes: Sequence[PartOutcome]) -> None:
     """
     try:
         bundle = read_bundle(path)
-        for position, outcome in enumerate(outcomes):
-            outcome.verify(bundle, position)
+        positions = {facts.control: position for position, facts in enumerate(bundle.manifest.parts)}
+        for outcome in outcomes:
+            outcome.verify(bundle, positions[outcome.part.facts.control])
     except BundleError as error:
         raise TrainingError(f"the bundle cannot be read back: {error}") from error
 

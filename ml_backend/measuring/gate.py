@@ -48,6 +48,7 @@ def decide(
     earlier_gates: int = 0,
     unknown_origin_rows: int = 0,
     slices: Sequence[SliceComparison] = (),
+    rows_are: str = "test row",
 ) -> tuple[GateDecision, GateEvidence | None]:
     """Return whether the challenger may serve, and the evidence that the project's next gates need.
 
@@ -60,6 +61,7 @@ def decide(
         earlier_gates: how often this test set has decided before.
         unknown_origin_rows: test rows whose labels were not seen being made (`selected_by: unknown`).
         slices: both versions on slices of the test rows; one on which the challenger is surely worse keeps it out.
+        rows_are: what sentences call a row.
 
     Returns:
         The evidence is None where nothing is spent: where the challenger is promoted, where the rows are too few for
@@ -102,7 +104,7 @@ def decide(
         # Of several controls a row is right where all of its answers are.
         mcnemar_p=mcnemar_p(np.fmin.reduce([pair.row_scores for pair in pairs.values()])),
     )
-    reason = _veto(decision) if is_better and not promote else _reason(decision, pairs)
+    reason = _veto(decision) if is_better and not promote else _reason(decision, pairs, rows_are)
     return replace(decision, reason=reason), evidence if spends else None
 
 
@@ -207,13 +209,13 @@ def _metric(pairs: Mapping[str, PairedStatistics]) -> str:
     return "mean of " + ", ".join(f"{pair.metric} of {name}" for name, pair in pairs.items())
 
 
-def _reason(decision: GateDecision, pairs: Mapping[str, PairedStatistics]) -> str:
+def _reason(decision: GateDecision, pairs: Mapping[str, PairedStatistics], rows_are: str) -> str:
     challenger, champion = decision.challenger, decision.champion
     if decision.rows == 0:
         return f"no test rows, so {challenger} cannot be compared with {champion}, which stays"
     scores = (
         f"{challenger} has {decision.metric} {decision.challenger_score:.3f}, {champion} "
-        f"{decision.champion_score:.3f} on {_count(decision.rows, 'test row')}"
+        f"{decision.champion_score:.3f} on {_count(decision.rows, rows_are)}"
     )
     if len(pairs) > 1:
         each = ", ".join(f"{name} {pair.scores[1]:.3f} against {pair.scores[0]:.3f}" for name, pair in pairs.items())

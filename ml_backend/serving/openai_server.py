@@ -252,9 +252,10 @@ class OpenAiServer:
             return Completion.of(answer, time.monotonic() - start_s)
 
     def _asked(self, prompt: str, model: str) -> "AbstractContextManager[APIResponse[Any]]":
+        messages: Any = [{"role": role, "content": words} for role, words in turns_of(prompt)]
         return self._client.chat.completions.with_streaming_response.create(
             model=model,
-            messages=[{"role": role, "content": words} for role, words in turns_of(prompt)],
+            messages=messages,
             max_tokens=self._max_new_tokens,
             temperature=0,
             stream=True,

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+import numpy as np
+
 from ...arrays import Floats, Ints
 from ...domain.example import Target
 from ...plugins import classes_in
@@ -41,11 +43,23 @@ class PairedStatistics:
     strata: Ints | None = None
     thin: tuple[str, ...] = ()
 
+    @classmethod
+    def of_means(cls, metric: str, champion: Floats, challenger: Floats) -> "PairedStatistics":
+        """Statistics of a metric that is the mean of the rows' scores, each of shape (N,), NaN for no answer."""
+        scores = np.stack([champion, challenger])
+        # Per row its score and a 1, so that the sums of both give the mean of any resample.
+        statistics = np.stack([np.nan_to_num(scores), ~np.isnan(scores)], axis=-1)
+        return cls(metric, statistics, _mean, scores)
+
     @property
     def scores(self) -> tuple[float, float]:
         """The metric of the champion and of the challenger, on all rows."""
         champion, challenger = self.value(self.statistics.sum(axis=1)).tolist()
         return champion, challenger
+
+
+def _mean(sums: Floats) -> Floats:
+    return np.asarray(sums[..., 0] / np.maximum(sums[..., 1], 1), dtype=np.float64)
 
 
 class Measure(ABC):

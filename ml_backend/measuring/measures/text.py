@@ -35,11 +35,5 @@ class TextMeasure(Measure):
         return scores
 
     def compare(self, true: Answers, champion: Answers, challenger: Answers) -> PairedStatistics:
-        scores = np.stack([self.row_scores(true, answers) for answers in (champion, challenger)])
-        # Per row its score and a 1, so that the sums of both give the mean of any resample.
-        statistics = np.stack([np.nan_to_num(scores), ~np.isnan(scores)], axis=-1)
-        return PairedStatistics(self.metric, statistics, _mean, scores)
-
-
-def _mean(sums: Floats) -> Floats:
-    return np.asarray(sums[..., 0] / np.maximum(sums[..., 1], 1), dtype=np.float64)
+        scores = (self.row_scores(true, answers) for answers in (champion, challenger))
+        return PairedStatistics.of_means(self.metric, *scores)

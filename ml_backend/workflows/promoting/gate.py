@@ -21,8 +21,10 @@ from ..services import Services
 from ..slices import slices_of
 from ..training.evaluate import answers_of, evaluations
 from ..training.held_out_answers import keep_answers
+from ..training.preference_pairs import PreferencePairs
 from ..training.side_by_side import Remembering, SideBySide, side_by_side
 from .first_versions import on_sources
+from .preference_gate import decide_on_pairs, pairs_to_test
 
 if TYPE_CHECKING:
     from ...measuring.error_budget import GateEvidence
@@ -63,6 +65,7 @@ def hold_gate(
     project: Project | None,
     *,
     weak: Sequence[Row] = (),
+    preferred: PreferencePairs | None = None,
     report: ProgressCallback = Progress.ignore,
 ) -> GateOutcome | None:
     """The gate's decision on a challenger, recorded; None where the snapshot has no test split at all.
@@ -73,6 +76,8 @@ def hold_gate(
 
     Args:
         weak: rows of label sources that the challenger learned from, as far as they are at hand.
+        preferred: pairs of responses that it learned from. Then its responses must be no worse than the champion's,
+            and it must prefer held-out responses that people chose more often than the version that it goes on from.
         report: called while responses are written, which takes long.
     """
     test = _test_rows(snapshot)
@@ -94,9 +99,17 @@ def hold_gate(
     )
     serving = _watched(serving, test, report)
     margin = services.options.gate.margin_for(project.id) if project else 0.0
+    if preferred is not None:
+        margin = services.options.gate.margin
     decision, evidence = _decide(services, test, serving, candidate, margin)
     if not test.rows:
         decision = on_sources(decision, champion, challenger, test.plan, weak)
+    if preferred is not None:
+        pairs = pairs_to_test(services, preferred, serving, test.rows, test.plan)
+        decision, spent = decide_on_pairs(services, preferred, challenger, pairs, decision)
+        if spent is not None and evidence is not None:
+            services.database.gates.add(test.key, snapshot.id, decision, spent.to_bytes())
+        evidence = evidence or spent
     _keep_comparison(services, test, serving, candidate, decision)
     services.database.gates.add(test.key, snapshot.id, decision, evidence.to_bytes() if evidence else None)
     return GateOutcome(decision, evaluations(candidate, test.rows, test.plan))

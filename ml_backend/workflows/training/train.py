@@ -25,6 +25,7 @@ from ..exporting.reading_faults import reading_faults
 from ..jobs.context import JobContext
 from ..services import Services
 from .edited_rows import settle_edited_rows
+from .preference_pairs import PreferencePairs
 from .suspects import trusted_rows
 from .weak_rows import ProposedRows, settle_weak_rows
 
@@ -50,6 +51,7 @@ class TrainingChoices(BaseModel, frozen=True):
         weak_rows: whether rows that label sources propose are learned from.
         augment: whether edited copies of rows of rare labels are learned from.
         reword: whether a language model rewords some of these.
+        start: of method dpo, the version that goes on; "": the champion.
     """
 
     base_model: str
@@ -60,6 +62,7 @@ class TrainingChoices(BaseModel, frozen=True):
     weak_rows: WeakRows = WeakRows.AUTO
     augment: WeakRows = WeakRows.NONE
     reword: bool = False
+    start: str = ""
 
     def trains_like(self, other: "TrainingChoices") -> bool:
         """Return True where the same snapshot and the same weak rows would give the same model."""
@@ -74,11 +77,13 @@ def train_and_register(
     report: ProgressCallback,
     *,
     weak: ProposedRows,
+    preferred: PreferencePairs | None = None,
 ) -> tuple[ModelVersion, Mapping[str, Any]]:
     """Train a version and register it, or return the one that an earlier attempt at the job has registered.
 
     Args:
         weak: what may be learned from beside the snapshot.
+        preferred: pairs of responses, with method dpo, which are learned instead of it.
 
     Returns:
         The version, and method, seconds and warnings of its training; and what became of weak rows, if there are any.
@@ -96,8 +101,10 @@ def train_and_register(
         _log_inputs(run, snapshot, context.job)
         run.log_tags({f"setting.{name}": text for name, text in services.options.texts(project_settings()).items()})
         weak.log_to(run, f"{key}-weak")
+        if preferred is not None:
+            preferred.log_to(run, f"{key}-preferences")
         outcome, decisions, edited = _fit(
-            services, choices, snapshot, context, report, run=run, version=name, weak=weak
+            services, choices, snapshot, context, report, run=run, version=name, weak=weak, preferred=preferred
         )
         run.log_folder(outcome.bundle, BUNDLE_ARTIFACT)
         trained = {
@@ -106,6 +113,7 @@ def train_and_register(
             "warnings": [*snapshot.manifest.warnings, *outcome.warnings],
             **({"weak_rows": {**weak.facts, "controls": decisions}} if weak.facts else {}),
             **({"augmented": edited} if edited else {}),
+            **({"preferences": preferred.facts} if preferred is not None else {}),
         }
         context.keep(trained=trained)
         registered = services.versions.register(
@@ -141,6 +149,7 @@ def _fit(
     run: Run,
     version: str,
     weak: ProposedRows,
+    preferred: PreferencePairs | None,
 ) -> tuple["TrainingOutcome", Mapping[str, Any], Mapping[str, Any]]:
     """Train, and return what came of it, and the decisions on weak rows and on edited copies by control."""
     from ...learning.loop.schedule import Deadline
@@ -165,7 +174,9 @@ def _fit(
     report(Progress(TRAINING_STARTS, "loading", "loading the base model"))
     # Held-out rows keep all labels: what they measure must not be what the model likes.
     validation = list(SnapshotFolder(snapshot.path).rows(Split.VALIDATION))
-    parts, left_out = learnable_parts(plan, train, validation, weak, settings.method)
+    parts, left_out = learnable_parts(_learning(plan, preferred), train, validation, weak, settings.method)
+    if preferred is not None:
+        parts = [replace(data, preferred=preferred.for_training()) for data in parts]
     settled = settle_weak_rows(
         services,
         parts,
@@ -186,7 +197,7 @@ def _fit(
         held_out=_held_out_texts(snapshot) if choices.reword else None,
         report=Progress.share_of(report, TRAINING_STARTS, TRAINING_STARTS),
     )
-    text_base_model = _text_base_model(services, choices, plan)
+    text_base_model = preferred.base_model if preferred else _text_base_model(services, choices, plan)
     unread = reading_faults(
         plan,
         [(row.task_id, row.text) for split in Split for row in SnapshotFolder(snapshot.path).rows(split)],
@@ -209,6 +220,7 @@ def _fit(
         settings=settings,
         text_base_model=text_base_model,
         writing=writing,
+        start=None if preferred is None else preferred.bundle(),
     )
     training = TrainingContext(
         run=run,
@@ -220,8 +232,13 @@ def _fit(
         processes=services.options.jobs.train_processes,
     )
     outcome = train_version(learned, spec, bundle, training)
-    remarks = (*notes, *left_out, *map(str, unread), *weak.notes)
+    remarks = (*notes, *left_out, *map(str, unread), *weak.notes, *(preferred.notes if preferred is not None else ()))
     return replace(outcome, warnings=(*outcome.warnings, *remarks)), settled.decisions, edited
+
+
+def _learning(plan: ServingPlan, preferred: PreferencePairs | None) -> ServingPlan:
+    """Return the plan with the controls that are learned."""
+    return plan if preferred is None else replace(plan, controls=(preferred.served,))
 
 
 def _held_out_texts(snapshot: Snapshot) -> list[str]:

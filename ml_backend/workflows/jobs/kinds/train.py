@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ....atomic_files import take_place, unfinished_folder
 from ....domain.job import Job, JobState
-from ....domain.model import GateDecision, LearnedFrom, ModelVersion, PromotionState, WeakRows
+from ....domain.model import GateDecision, LearnedFrom, Method, ModelVersion, PromotionState, WeakRows
 from ....domain.progress import Progress
 from ....domain.project import Project
 from ....domain.reasons import ReasonCount
@@ -22,6 +22,7 @@ from ...promoting.gate import hold_gate
 from ...promoting.promote import Promoter
 from ...services import Services
 from ...training.job_snapshot import job_snapshot
+from ...training.preference_pairs import PreferencePairs, preference_pairs
 from ...training.train import TrainingChoices, train_and_register
 from ...training.weak_rows import ProposedRows, proposed_rows
 from ..context import JobContext
@@ -54,6 +55,7 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
         out: folder that gets a copy of the serving bundle; None: the registry's copy is enough.
         sources: folder of label sources, or of one such folder per project; "": none.
         tasks: file of the unlabeled tasks that they read, beside a snapshot; a project has its own.
+        preferences: folder of pairs of responses for method dpo, beside those of the project; "": none.
     """
 
     name: ClassVar[str] = "train"
@@ -65,6 +67,7 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
     actor: str = ""
     sources: str = ""
     tasks: str | None = None
+    preferences: str = ""
 
     @classmethod
     def by_settings(cls, services: Services, trigger: str, actor: str = "") -> Self:
@@ -91,15 +94,20 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
         weak = proposed_rows(
             services, snapshot, project or tasks, self.sources, handling=self.weak_rows, context=context
         )
-        earlier = self._same_work(services, job, snapshot, weak)
+        preferred = (
+            preference_pairs(services, snapshot, project, start=self.start, folder=self.preferences, context=context)
+            if self.method is Method.DPO
+            else None
+        )
+        earlier = self._same_work(services, job, snapshot, weak, preferred)
         if earlier is not None:
             log.info("snapshot %s is unchanged since job %s", snapshot.id, earlier.id)
             return {**earlier.result, "same_as": earlier.id}
         report = Progress.share_of(context.report, 0.0, GATE_STARTS)
-        model, outcome = train_and_register(services, self, snapshot, context, report, weak=weak)
+        model, outcome = train_and_register(services, self, snapshot, context, report, weak=weak, preferred=preferred)
         if self.out:
             _deliver(model, Path(self.out))
-        gate = _hold_gate(services, project, snapshot, model, context, weak=weak)
+        gate = _hold_gate(services, project, snapshot, model, context, weak=weak, preferred=preferred)
         decision = gate["decision"]
         is_promoted, vetoes = False, []
         if decision and decision["promote"]:
@@ -138,13 +146,21 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
         if plan_of(services.database.projects.get(job.project_id)).labeled:
             AuditJob(trigger="training", is_pushed=True).request(services, job.project_id)
 
-    def _same_work(self, services: Services, job: Job, snapshot: Snapshot, weak: ProposedRows) -> Job | None:
+    def _same_work(
+        self,
+        services: Services,
+        job: Job,
+        snapshot: Snapshot,
+        weak: ProposedRows,
+        preferred: PreferencePairs | None,
+    ) -> Job | None:
         """Return the job that has trained on the snapshot in the same way, if it was the last one to succeed."""
         last = services.database.jobs.last(self.name, job.project_id, JobState.SUCCEEDED)
         if last is None or last.result.get("snapshot_id") != snapshot.id or self.out:
             return None
-        digest = last.result.get("weak_rows", {}).get("digest", "")
-        if digest != weak.digest or not self.trains_like(TrainJob(**last.params)):
+        digests = [last.result.get(name, {}).get("digest", "") for name in ("weak_rows", "preferences")]
+        own = [weak.digest, preferred.digest if preferred is not None else ""]
+        if digests != own or not self.trains_like(TrainJob(**last.params)):
             return None
         try:
             services.versions.get(str(last.result["model_version"]))
@@ -168,6 +184,7 @@ def _hold_gate(
     context: JobContext,
     *,
     weak: ProposedRows,
+    preferred: PreferencePairs | None,
 ) -> Mapping[str, Any]:
     """Return the gate's decision as JSON values, None where there are no test rows; and the version's test metrics."""
     earlier: Mapping[str, Any] | None = context.checkpoint.get("gate")
@@ -175,7 +192,7 @@ def _hold_gate(
         return earlier
     report = Progress.share_of(context.report, GATE_STARTS, PROMOTION_STARTS)
     report(Progress(0.0, "gate", "scoring challenger and champion on the test rows"))
-    outcome = hold_gate(services, snapshot, model, project, weak=weak.rows, report=report)
+    outcome = hold_gate(services, snapshot, model, project, weak=weak.rows, preferred=preferred, report=report)
     figures = _test_metrics(outcome.test) if outcome else {}
     if outcome is not None:
         _record_test(services, model, figures, outcome.decision)

@@ -63,7 +63,7 @@ def test_pairs_are_learned_and_held_out_ones_with_them() -> None:
 
     assert sum(before) < len(KIND)
     assert shares(model) == [1.0] * len(KIND)
-    assert [loss for _, loss in result.losses][0] == pytest.approx(math.log(2), abs=0.02)
+    assert result.losses[0][1] == pytest.approx(math.log(2), abs=0.02)
     assert result.losses[-1][1] < 0.5
     assert result.best is not None
     assert result.best.metrics["reward_margin"] > 0
