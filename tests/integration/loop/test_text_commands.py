@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.tasks import template_path
 from tests.backend_process import command
 from tests.bank_questions import OVERRIDES, PAIRS, prompts, save_base, written
@@ -121,3 +122,30 @@ def test_texts_are_not_audited(files: Path) -> None:
 
     assert done.returncode != 0
     assert "an audit judges labels" in done.stderr
+
+
+def test_a_version_goes_on_from_pairs_of_responses(files: Path, trained: dict[str, Any]) -> None:
+    """Every response by heart is the one that people reject, so that all of what was learned has to turn."""
+    pairs = files / "pairs"
+    pairs.mkdir()
+    split_of = SplitFractions(0.6, 0.2, 0.2).split_of
+    for split in Split:
+        lines = [
+            json.dumps({"prompt": prompt, "chosen": f"Hello. {response}", "rejected": response})
+            for prompt, response in prompts(COPIES)
+            if split_of(prompt) is split
+        ]
+        (pairs / f"{split}.jsonl").write_text("\n".join(lines))
+    rates = ["--set", "learning_rate=1e-2", "--set", "max_new_tokens=20", "--set", "epochs=3"]
+    asked = ["train", "--snapshot", str(files / "snapshot"), "--method", "dpo", "--preferences", str(pairs)]
+
+    found = answer(files, *asked, *rates)
+
+    figures = found["metrics"]["validation"]
+    assert (found["method"], found["preferences"]["from"]) == ("dpo", trained["model_version"])
+    assert figures["preferred"] > figures["base_preferred"]
+    assert figures["pairs"] == found["preferences"]["pairs"]["train"]
+    assert "by pairs: " in found["gate"]["reason"]
+    assert "on 20 held-out pairs" in found["gate"]["reason"]
+    refused = run(files, *asked[:3], "--from", trained["model_version"])
+    assert "--from and --preferences go with --method dpo" in refused.stderr
