@@ -1,4 +1,4 @@
-"""What every tuning of a language model has in common: the model measured, trained, saved and measured again."""
+"""Measure a language model, train it, save it, and measure it again: the common part of every tuning."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

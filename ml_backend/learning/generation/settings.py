@@ -29,7 +29,7 @@ class GenerationSettings(LoopSettings):
         gradient_checkpointing: compute activations twice rather than keep them, which takes less memory and a third
             more time; None: with base models of over 500 million weights.
         evaluation_rows: most holdout rows for which the base and the tuned model write responses.
-        beta: of dpo, how strongly the model is held to the version that it goes on from.
+        beta: of dpo, how strongly the model is held to the version that it continues.
         label_smoothing: of dpo, the share of pairs that are taken to be the wrong way round.
     """
 

@@ -77,7 +77,7 @@ def hold_gate(
     Args:
         weak: rows of label sources that the challenger learned from, as far as they are at hand.
         preferred: pairs of responses that it learned from. Then its responses must be no worse than the champion's,
-            and it must prefer held-out responses that people chose more often than the version that it goes on from.
+            and it must prefer held-out responses that people chose more often than the version that it continues.
         report: called while responses are written, which takes long.
     """
     test = _test_rows(snapshot)

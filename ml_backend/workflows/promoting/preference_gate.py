@@ -57,7 +57,7 @@ def decide_on_pairs(
 ) -> "tuple[GateDecision, GateEvidence | None]":
     """Return the gate's decision on responses, to which that on pairs is added, and what the latter spent.
 
-    The challenger is promoted where it prefers the chosen responses more often than the version that it goes on from,
+    The challenger is promoted where it prefers the chosen responses more often than the version that it continues,
     by the gate's way of deciding, and its own responses passed.
 
     Args:

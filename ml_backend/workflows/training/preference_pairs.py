@@ -175,7 +175,7 @@ def _start(services: Services, snapshot: Snapshot, name: str) -> ModelVersion:
     champion = services.versions.champion(key)
     if champion is None:
         raise TrainingError(
-            f"no version of {key} serves yet, and method dpo goes on from one that experts' responses have tuned: "
+            f"no version of {key} serves yet, and method dpo continues one that experts' responses have tuned: "
             "train it with method lora first, or name one: --from VERSION"
         )
     return services.versions.at_hand(champion)
