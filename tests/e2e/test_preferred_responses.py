@@ -23,7 +23,8 @@ def test_experts_answer_in_two_ways_and_the_model_learns_which_one_is_preferred(
     asked = [
         (prompt, next(each for thing, each in ANSWERS.items() if thing in prompt)) for prompt, _ in prompts(COPIES)
     ]
-    tasks, pairs = [], {split: [] for split in Split}
+    tasks: list[dict[str, Any]] = []
+    pairs: dict[Split, list[dict[str, str]]] = {split: [] for split in Split}
     for number, (prompt, curt) in enumerate(asked, start=1):
         both = (curt, POLITE.format(curt))
         annotations = [

@@ -31,7 +31,8 @@ def model_with_adapter() -> tuple[LanguageModel, PreferringModel]:
 
 
 def shares(model: LanguageModel, pairs: tuple[Preference, ...] = KIND, tokens_per_pass: int = 4096) -> list[float]:
-    return preferred_shares(model, pairs, max_length_tokens=128, tokens_per_pass=tokens_per_pass).tolist()
+    found = preferred_shares(model, pairs, max_length_tokens=128, tokens_per_pass=tokens_per_pass)
+    return [float(each) for each in found]
 
 
 def fitted(
