@@ -14,7 +14,7 @@ class Preference:
     """A prompt, the response that a person preferred, and the other one.
 
     Attributes:
-        prompt: as a language model reads it, see `as_prompt`.
+        prompt: as a language model reads it, see `as_prompt`; it may be empty.
         task_ids: of the tasks that it comes from; empty where it comes from a file.
     """
 
@@ -50,7 +50,7 @@ class Preference:
         chosen, rejected = (_response(value.get(name), name) for name in ("chosen", "rejected"))
         if isinstance(prompt, list):
             prompt = prompt_of([_turn(each, "prompt") for each in prompt])
-        if not isinstance(prompt, str) or not prompt.strip():
+        if not isinstance(prompt, str):
             raise ValueError("no prompt found; wanted a text or a list of messages under 'prompt'")
         return cls(prompt, chosen, rejected)
 

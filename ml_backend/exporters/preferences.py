@@ -2,12 +2,14 @@
 
 from array import array
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from ..domain.example import Row
 from ..domain.row_json import to_line
 from ..errors import ConfigurationError
 from ..tasks.preferences.base import PreferenceReader
 from .base import ExportRequest, LineExporter, RowCounter
+from .limits import encodable
 
 __all__: list[str] = []
 
@@ -19,13 +21,14 @@ VOTES = (
 class Preferences(LineExporter):
     """`{"prompt", "chosen", "rejected"}` per line: texts, or lists of messages where prompts are dialogues.
 
-    The form is the explicit prompt of "preference" data in trl's documentation (Dataset formats and types).
+    Where nothing is read beside the responses, no line has a `prompt`. Both are forms of "preference" data in trl's
+    documentation (Dataset formats and types).
     """
 
     name = "preferences"
     description = 'One pair per line: {"prompt", "chosen": the response that was preferred, "rejected": the other}.'
     limits = (
-        "Pairs of one control: drafts that were mended (<TextArea>), or answers to <Pairwise>, <Ranker> or <Rating> "
+        "Pairs of one control: drafts that were mended (<TextArea>), or answers to <Pairwise> or <Rating> "
         "about responses. A row may give several pairs, or none. Annotators, weights and provenance are left out."
     )
     suffix = ".jsonl"
@@ -39,7 +42,10 @@ class Preferences(LineExporter):
         reader = _reader(request, counter)
         for pair in reader.pairs(rows):
             counter.rows += 1
-            yield to_line(pair.to_json(is_conversation=reader.is_conversation))
+            texts = {name: encodable(getattr(pair, name)) for name in ("prompt", "chosen", "rejected")}
+            line = replace(pair, **texts).to_json(is_conversation=reader.is_conversation)
+            # Every line has the same keys, which readers of whole files rely on.
+            yield to_line({name: text for name, text in line.items() if reader.has_prompt or name != "prompt"})
         if reader.tag == "TextArea":
             counter.notices.append(VOTES)
 
@@ -53,6 +59,6 @@ def _reader(request: ExportRequest, counter: RowCounter) -> PreferenceReader:
     if reader is None:
         raise ConfigurationError(
             f"the format preferences holds pairs of responses, and <{control.tag} name={control.name!r}> compares "
-            "none; name a control of TextArea, Pairwise, Ranker or Rating: --control NAME"
+            "none; name a control of TextArea, Pairwise or Rating: --control NAME"
         )
     return reader

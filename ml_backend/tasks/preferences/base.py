@@ -1,7 +1,7 @@
 """The interface of controls that tell which of two responses people prefer, and how such controls are found."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from ...domain.conversation import as_prompt
@@ -18,7 +18,6 @@ __all__ = ["PreferenceReader"]
 MOST_PAIRS = 20
 """The most pairs of one task, or of one prompt."""
 SAME = "the two responses are the same but for white space and case"
-NO_PROMPT = "there is no prompt: no text is read beside the responses"
 
 
 class PreferenceReader(ABC):
@@ -39,8 +38,13 @@ class PreferenceReader(ABC):
         self, control: Control, texts: Sequence[ObjectTag], leave_out: Callable[[str, int], None] = lambda *_: None
     ) -> None:
         self.control, self._leave_out = control, leave_out
-        compared = {name.strip() for name in control.attributes.get("toname", control.object.name).split(",")}
-        self._asking = [shown for shown in texts if shown.name not in compared]
+        compared = {shown.field for shown in (control.object, *control.objects)}
+        self._asking = [shown for shown in texts if shown.field not in compared]
+
+    @property
+    def has_prompt(self) -> bool:
+        """True where texts are read beside the responses; a prompt may be empty all the same."""
+        return bool(self._asking)
 
     @property
     def is_conversation(self) -> bool:
@@ -72,9 +76,6 @@ class PreferenceReader(ABC):
             ranked: the better and the worse response of each, those that should stay first.
         """
         prompt, count = self._prompt(row), 0
-        if not prompt.strip():
-            self._leave_out(NO_PROMPT, row.task_id)
-            return
         for chosen, rejected in ranked:
             pair = self._pair(prompt, chosen, rejected, row.task_id)
             if pair is not None:
@@ -85,7 +86,7 @@ class PreferenceReader(ABC):
                     self._leave_out(f"a pair beyond {MOST_PAIRS} of one task", row.task_id)
 
     def _pair(self, prompt: str, chosen: str, rejected: str, *task_ids: int) -> Preference | None:
-        chosen, rejected = chosen.strip(), rejected.strip()
+        chosen, rejected = (readable_text(text).strip() for text in (chosen, rejected))
         if not chosen or not rejected:
             self._leave_out("a response is empty", task_ids[0])
         elif normal_form(chosen) == normal_form(rejected):
@@ -93,11 +94,6 @@ class PreferenceReader(ABC):
         else:
             return Preference(prompt, chosen, rejected, task_ids)
         return None
-
-    def _options(self, row: Row) -> Mapping[str, str]:
-        """Return the texts that a row offers for the control, by their id."""
-        offered: Mapping[str, Sequence[Mapping[str, object]]] = getattr(row, "options", {})
-        return {str(each["id"]): str(each.get("text", "")) for each in offered.get(self.control.name, ())}
 
     def _has_answer(self, row: Row) -> bool:
         if self.control.name in row.targets:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 
 from ...domain.example import Row
+from ...domain.field_texts import field_texts
+from ...domain.label_config import LEFT, RIGHT
 from ...domain.preference import Preference
 from .base import PreferenceReader
 
 __all__: list[str] = []
-
-OTHER = {"left": "right", "right": "left"}
 
 
 class Comparisons(PreferenceReader):
@@ -18,8 +18,9 @@ class Comparisons(PreferenceReader):
 
     def pairs(self, rows: Iterable[Row]) -> Iterator[Preference]:
         for row in filter(self._has_answer, rows):
-            side, options = str(row.targets[self.control.name]), self._options(row)
-            if side in OTHER and options.keys() >= OTHER.keys():
-                yield from self._compared(row, [(options[side], options[OTHER[side]])])
-            else:
-                self._leave_out("the texts that were compared are not at hand", row.task_id)
+            texts = field_texts(self.control.text_in(row.text))
+            if not {LEFT, RIGHT} <= texts.keys():
+                self._leave_out("one of the two texts is empty", row.task_id)
+                continue
+            better, worse = (LEFT, RIGHT) if row.targets[self.control.name] == LEFT else (RIGHT, LEFT)
+            yield from self._compared(row, [(texts[better], texts[worse])])

@@ -16,6 +16,10 @@ class MendedDrafts(PreferenceReader):
     tag = "TextArea"
 
     @property
+    def has_prompt(self) -> bool:
+        return True
+
+    @property
     def is_conversation(self) -> bool:
         return self.control.answers_a_dialogue
 

@@ -6,7 +6,7 @@ from itertools import combinations
 from ...domain.example import Row
 from ...domain.preference import Preference
 from ...domain.snapshot import normal_form
-from .base import MOST_PAIRS, NO_PROMPT, PreferenceReader
+from .base import MOST_PAIRS, PreferenceReader
 
 __all__: list[str] = []
 
@@ -23,7 +23,7 @@ class Ratings(PreferenceReader):
             prompt, rating = self._prompt(row), row.targets[self.control.name]
             response = row.input.get(self.control.object.field or "")
             if not prompt.strip():
-                self._leave_out(NO_PROMPT, row.task_id)
+                self._leave_out("there is no prompt that other tasks could have, too", row.task_id)
             elif response is None or not isinstance(rating, int | float):
                 self._leave_out("the rated text is not read", row.task_id)
             else:

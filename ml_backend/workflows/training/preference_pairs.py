@@ -202,12 +202,14 @@ def _of_project(services: Services, project: Project, snapshot: Snapshot, left_o
 def _without_leaks(
     found: Mapping[Split, Sequence[Preference]], snapshot: Snapshot, served: ServedControl, left_out: Counter[str]
 ) -> Splits:
-    """Return the pairs, each once, without train pairs about held-out prompts."""
+    """Return the pairs that have a prompt, each once, without train pairs about held-out prompts."""
     splits: Splits = {}
     for split in Split:
-        once = {(pair.prompt, pair.chosen, pair.rejected): pair for pair in found[split]}
+        asked = [pair for pair in found[split] if pair.prompt.strip()]
+        once = {(pair.prompt, pair.chosen, pair.rejected): pair for pair in asked}
         splits[split] = tuple(once.values())
-        left_out["a repeated pair"] += len(found[split]) - len(once)
+        left_out["a pair without a prompt"] += len(found[split]) - len(asked)
+        left_out["a repeated pair"] += len(asked) - len(once)
     held_out = [pair.prompt for split in Split if split.is_held_out for pair in splits[split]]
     folder = SnapshotFolder(snapshot.path)
     held_out += [

@@ -7,14 +7,20 @@ from typing import Any
 
 import pytest
 
+from ml_backend.domain.example import Row
 from ml_backend.domain.preference import Preference
 from ml_backend.errors import ConfigurationError
 from ml_backend.exporters.base import Exporter, ExportRequest
 from ml_backend.labelstudio.config.parse import parse_label_config
-from ml_backend.tasks import serving_plan
+from ml_backend.tasks import serving_plan, template_path
 from tests.unit.exporters.builders import export, request, row
 
 REPLY = '<TextArea name="reply" toName="text" required="true"/>'
+
+ALONE = """<View>
+  <Text name="a" value="$one"/><Text name="b" value="$two"/>
+  <Pairwise name="better" toName="a,b"/>
+</View>"""
 
 
 @pytest.fixture
@@ -24,6 +30,16 @@ def path(tmp_path: Path) -> Path:
 
 def lines(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def asked(config: str) -> ExportRequest:
+    plan = serving_plan(parse_label_config(config))
+    return ExportRequest("", texts=plan.texts, controls=plan.controls, control=plan.controls[0].name)
+
+
+def compared(number: int, target: str, texts: dict[str, str], control: str = "comparison") -> Row:
+    made = row("", target, number, control=control)
+    return Row(made.id, number, texts, made.targets, made.labels, made.provenance)
 
 
 def test_mended_drafts_are_pairs_of_texts(path: Path) -> None:
@@ -63,6 +79,26 @@ def test_responses_to_a_dialogue_are_conversations(path: Path) -> None:
     assert Preference.from_json(pair).to_json(is_conversation=True) == pair
 
 
+def test_the_better_text_is_chosen_after_what_stands_beside_both(path: Path) -> None:
+    rows = [
+        compared(1, "left", {"prompt": "What?\nNow", "answer1": "This \ud83d", "answer2": "That"}),
+        compared(2, "right", {"prompt": "", "answer1": "This", "answer2": "That"}),
+    ]
+
+    export("preferences", rows, path, asked(template_path("pairwise").read_text()))
+
+    assert lines(path) == [
+        {"prompt": "What?\nNow", "chosen": "This \ufffd", "rejected": "That"},
+        {"prompt": "", "chosen": "That", "rejected": "This"},
+    ]
+
+
+def test_texts_with_nothing_beside_them_have_no_prompt(path: Path) -> None:
+    export("preferences", [compared(1, "right", {"one": "A", "two": "B"}, "better")], path, asked(ALONE))
+
+    assert lines(path) == [{"chosen": "B", "rejected": "A"}]
+
+
 def test_a_control_that_compares_nothing_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="<Choices name='topic'> compares none"):
         Exporter.named("preferences").check(request())
@@ -73,7 +109,7 @@ def test_a_control_that_compares_nothing_is_refused() -> None:
     [
         ([], "list found; wanted an object"),
         ({"prompt": "a", "chosen": "b"}, "no response found under 'rejected'"),
-        ({"prompt": " ", "chosen": "b", "rejected": "c"}, "no prompt found"),
+        ({"chosen": "b", "rejected": "c"}, "no prompt found"),
         ({"prompt": "a", "chosen": [{"role": "user", "content": "b"}], "rejected": "c"}, "a message of the user"),
         ({"prompt": [{"role": "x"}], "chosen": "b", "rejected": "c"}, "wanted messages with a role"),
         ({"prompt": "a", "chosen": [], "rejected": "c"}, "0 messages found under 'chosen'"),

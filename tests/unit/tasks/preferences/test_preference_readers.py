@@ -1,36 +1,26 @@
 """Pairs of a better and a worse response, from rows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from ml_backend.domain.example import PrelabelOutcome, Provenance, Row, Target
-from ml_backend.domain.label_config import Control, Label
+from ml_backend.domain.label_config import Control
 from ml_backend.domain.object_tag import ObjectTag
 from ml_backend.domain.preference import Preference
-from ml_backend.tasks.preferences.base import MOST_PAIRS, PreferenceReader
+from ml_backend.tasks.preferences.base import PreferenceReader
 
 TEXTS = tuple(ObjectTag(name, "Text", name) for name in ("prompt", "a", "b"))
 
 
-@dataclass(frozen=True)
-class RowWithOptions(Row):
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
 def row(number: int, target: Any, texts: Mapping[str, str] | None = None, **more: Any) -> Row:
     targets: dict[str, Target] = {} if target is None else {"c": target}
-    offered = {"c": [{"id": key, "text": text} for key, text in more.pop("options", {}).items()]}
-    return RowWithOptions(
-        f"task-{number}", number, texts or {"prompt": "Q?"}, targets, (), Provenance(()), options=offered, **more
-    )
+    return Row(f"task-{number}", number, texts or {"prompt": "Q?"}, targets, (), Provenance(()), **more)
 
 
-def control(tag: str, to_name: str = "a,b", labels: tuple[str, ...] = ()) -> Control:
-    named = next((shown for shown in TEXTS if shown.name == to_name.partition(",")[0]), TEXTS[0])
-    return Control("c", tag, named, tuple(Label(each, each) for each in labels), {"toname": to_name})
+def control(tag: str, *named: str) -> Control:
+    shown = {each.name: each for each in TEXTS}
+    return Control("c", tag, shown[named[0]], (), other=shown[named[1]] if named[1:] else None)
 
 
 def pairs(asked: Control, *rows: Row) -> tuple[list[tuple[str, str]], dict[str, list[int]]]:
@@ -66,47 +56,21 @@ def test_a_mended_draft_is_rejected_unless_it_says_the_same() -> None:
 
 
 def test_the_side_that_was_chosen_is_preferred() -> None:
-    both = {"left": "L", "right": "R"}
-    rows = [row(1, "left", options=both), row(2, "right", options=both), row(3, "right", options={"left": "L"})]
+    both = {"prompt": "Q?", "a": "L", "b": "R"}
+    rows = [
+        row(1, "left", both),
+        row(2, "right", both),
+        row(3, "right", both | {"b": " "}),
+        row(4, "left", both | {"b": "l "}),
+    ]
 
-    assert pairs(control("Pairwise"), *rows) == (
+    assert pairs(control("Pairwise", "a", "b"), *rows) == (
         [("L", "R"), ("R", "L")],
-        {"the texts that were compared are not at hand": [3]},
+        {
+            "one of the two texts is empty": [3],
+            "the two responses are the same but for white space and case": [4],
+        },
     )
-
-
-def test_without_another_text_there_is_no_prompt() -> None:
-    found, left_out = pairs(control("Pairwise", "prompt,a,b"), row(1, "left", options={"left": "L", "right": "R"}))
-
-    assert not found
-    assert left_out == {"there is no prompt: no text is read beside the responses": [1]}
-
-
-@pytest.mark.parametrize(
-    ("target", "found"),
-    [
-        (("2", "1", "3"), [("two", "one"), ("one", "three")]),
-        ({"_": ["1"], "bad": ["3"], "good": ["2"]}, [("two", "three")]),
-        ({"good": ["1"], "fair": ["2"], "bad": ["3"]}, [("one", "three"), ("one", "two"), ("two", "three")]),
-        ({"good": ["1"], "bad": ["9"]}, []),
-    ],
-    ids=["neighbours in a list", "what is in no bucket", "the farthest apart first", "an unknown text"],
-)
-def test_rankings_give_pairs_of_texts_that_were_told_apart(target: Any, found: list[tuple[str, str]]) -> None:
-    ranker = control("Ranker", "a,b", ("good", "fair", "bad"))
-    each, left_out = pairs(ranker, row(1, target, options={"1": "one", "2": "two", "3": "three"}))
-
-    assert each == found
-    assert left_out == ({} if found else {"no two of its texts were told apart": [1]})
-
-
-def test_a_task_gives_so_many_pairs_and_no_more() -> None:
-    texts = {str(number): f"text {number}" for number in range(12)}
-    target = {"good": list(texts)[:6], "bad": list(texts)[6:]}
-    found, left_out = pairs(control("Ranker", "a,b", ("good", "bad")), row(1, target, options=texts))
-
-    assert len(found) == MOST_PAIRS
-    assert left_out == {f"a pair beyond {MOST_PAIRS} of one task": [1] * (36 - MOST_PAIRS)}
 
 
 def test_of_two_responses_to_one_prompt_the_one_rated_higher_is_preferred() -> None:
