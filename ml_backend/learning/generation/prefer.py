@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ...arrays import Floats
 from ...domain.preference import Preference
 from ...domain.snapshot import normal_form
 from ...errors import TrainingError
@@ -14,7 +13,7 @@ from ..part import PartContext
 from ..rows.data import PreferredResponses
 from .bench import Bench, FineTuning
 from .data import Pair
-from .preferring import PreferringModel, preferred_shares
+from .preferring import PreferringModel, prefers
 from .settings import GenerationSettings
 
 __all__ = ["against_drafts", "prefer"]
@@ -47,27 +46,24 @@ def prefer(
     former = bench.graphs.former(preferred.start) if bench.answered else bench.generator
     base = bench.measure("former version", former)
     validation = preferred.validation or against_drafts(bench.answered, base.drafts)
-    advance = bench.advancing("measuring", "comparing pairs of responses")
-
-    def shares() -> Floats:
-        per_pass, length = settings.tokens_per_pass, bench.length
-        return preferred_shares(model, validation, max_length_tokens=length, tokens_per_pass=per_pass, on_pairs=advance)
-
-    before = shares()
     with PreferringModel.going_on(model, adapted, settings) as tuned:
         cuts = tuned.set_preferences(
             preferred.train,
             validation,
             bench.generator.format,
             max_length_tokens=bench.length,
-            on_pairs=advance,
+            on_pairs=bench.advancing("measuring", "comparing pairs of responses"),
         )
         learned = [Pair(pair.prompt, pair.chosen) for pair in preferred.train]
         found = bench.tune(tuned, base, learned)
-        after = shares()
+        before, after = tuned.held_out_margins()
     figures = {"pairs": float(len(preferred.train)), "held_out_pairs": float(len(validation))}
     if validation:
-        figures |= {"preferred": float(after.mean()), "base_preferred": float(before.mean())}
+        figures |= {
+            "preferred": float(prefers(after).mean()),
+            "base_preferred": float(prefers(before).mean()),
+            "reward_accuracy": float(prefers(after - before).mean()),
+        }
     return replace(found, warnings=(*cuts, *found.warnings), figures=figures)
 
 

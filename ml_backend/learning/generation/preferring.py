@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import torch
     from peft import PeftModel
 
-__all__ = ["PreferringModel", "dpo_losses", "preferred_shares"]
+__all__ = ["PreferringModel", "dpo_losses", "preference_margins", "prefers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,10 @@ class _TokenPreferences:
             own = [positions[i] for i in group]
             yield own, [*(self.chosen.rows[i] for i in own), *(self.rejected.rows[i] for i in own)]
 
-    def margins(
-        self, model: LanguageModel, tokens_per_pass: int, *, is_per_token: bool, on_pairs: Callable[[int], None]
-    ) -> "torch.Tensor":
+    def margins(self, model: LanguageModel, tokens_per_pass: int, *, on_pairs: Callable[[int], None]) -> "torch.Tensor":
         """Log-probability of the chosen response less that of the rejected one, shape (N,), without gradients.
 
         Args:
-            is_per_token: compare means over the tokens of each response, so that a short one has no advantage.
             on_pairs: called with the number of pairs of every pass.
         """
         import torch
@@ -70,8 +67,6 @@ class _TokenPreferences:
         with torch.no_grad():
             for own, rows in self.passes(range(len(found)), tokens_per_pass):
                 logs = _log_probabilities(model, rows)
-                if is_per_token:
-                    logs /= torch.tensor([max(row.response_tokens, 1) for row in rows], device=logs.device)
                 found[own] = logs[: len(own)] - logs[len(own) :]
                 on_pairs(len(own))
         return found
@@ -121,11 +116,20 @@ class PreferringModel(TunedLanguageModel):
             return None
         margins = self._margins(self._held_out)
         loss = float(self._losses(margins, self._held_out_reference).mean())
-        return -loss, {"loss": loss, "reward_margin": float((margins - self._held_out_reference).mean())}
+        rewards = self._settings.beta * (margins - self._held_out_reference)
+        return -loss, {
+            "loss": loss,
+            "reward_margin": float(rewards.mean()),
+            "reward_accuracy": float(prefers(rewards.cpu().numpy()).mean()),
+        }
+
+    def held_out_margins(self) -> tuple[Floats, Floats]:
+        """Log-probabilities of the held-out pairs' chosen responses less those of the rejected ones, before and now."""
+        return self._held_out_reference.cpu().numpy(), self._margins(self._held_out).cpu().numpy()
 
     def _margins(self, pairs: _TokenPreferences) -> "torch.Tensor":
         per_pass = self._settings.tokens_per_pass
-        return pairs.margins(self.model, per_pass, is_per_token=False, on_pairs=self._on_pairs)
+        return pairs.margins(self.model, per_pass, on_pairs=self._on_pairs)
 
     def _losses(self, margins: "torch.Tensor", reference: "torch.Tensor") -> "torch.Tensor":
         return dpo_losses(margins, reference, beta=self._settings.beta, smoothing=self._settings.label_smoothing)
@@ -168,7 +172,7 @@ def dpo_losses(
     return -(1 - smoothing) * logsigmoid(rewards) - smoothing * logsigmoid(-rewards)
 
 
-def preferred_shares(
+def preference_margins(
     model: LanguageModel,
     pairs: Sequence[Preference],
     *,
@@ -176,13 +180,21 @@ def preferred_shares(
     tokens_per_pass: int,
     on_pairs: Callable[[int], None] = lambda _: None,
 ) -> Floats:
-    """Per pair 1 where the model finds the chosen response likelier per token, 0 where the other, shape (N,).
+    """Log-probability of each pair's chosen response less that of its rejected one, shape (N,).
 
     Args:
         on_pairs: called with the number of pairs of every pass.
     """
     tokens = _TokenPreferences.of(pairs, model.chat_format(), max_length_tokens=max_length_tokens)
-    margins = tokens.margins(model, tokens_per_pass, is_per_token=True, on_pairs=on_pairs).cpu().numpy()
+    return np.asarray(tokens.margins(model, tokens_per_pass, on_pairs=on_pairs).cpu().numpy(), dtype=np.float64)
+
+
+def prefers(margins: Floats) -> Floats:
+    """Per pair 1 where the chosen response is ahead, 0 where the other is, and a half where they are even, shape (N,).
+
+    The mean is the ranking accuracy where the margins are a model's log-probabilities (Chen et al. 2024), and the
+    reward accuracy where they are those less another model's (Rafailov et al. 2023).
+    """
     return np.asarray((np.sign(margins) + 1) / 2, dtype=np.float64)
 
 

@@ -73,7 +73,7 @@ def decide_on_pairs(
         return _both(responses, None, NO_PAIR.format(challenger=challenger.name, start=start.name)), None
     shares = [_shares(version, preferred.served.name, pairs) for version in (start, challenger)]
     decision, evidence = decide(
-        {preferred.served.name: PairedStatistics.of_means("preference accuracy", *shares)},
+        {preferred.served.name: PairedStatistics.of_means("ranking accuracy of pairs", *shares)},
         champion=start.name,
         challenger=challenger.name,
         keys=[_key(pair) for pair in pairs],
@@ -97,19 +97,20 @@ def _both(responses: GateDecision, pairs: GateDecision | None, reason: str) -> G
 
 
 def _shares(version: ModelVersion, control: str, pairs: Sequence[Preference]) -> Floats:
-    from ...learning.generation.preferring import preferred_shares
+    from ...learning.generation.preferring import preference_margins, prefers
     from ...learning.generation.settings import GenerationSettings
     from ...models.bundle.bundle import read_bundle
     from ...models.generation.tuned_model import load_tuned_model
 
     bundle = read_bundle(version.path)
     position = next(place for place, part in enumerate(bundle.manifest.parts) if part.control == control)
-    return preferred_shares(
+    margins = preference_margins(
         load_tuned_model(bundle.part_folder(position)),
         pairs,
         max_length_tokens=bundle.manifest.parts[position].max_length_tokens,
         tokens_per_pass=GenerationSettings().tokens_per_pass,
     )
+    return prefers(margins)
 
 
 def _key(pair: Preference) -> int:

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from ml_backend.arrays import Floats
 from ml_backend.domain.model import Method
 from ml_backend.domain.preference import Preference
 from ml_backend.errors import TrainingError
 from ml_backend.learning.generation.prefer import against_drafts
-from ml_backend.learning.generation.preferring import PreferringModel, dpo_losses, preferred_shares
+from ml_backend.learning.generation.preferring import PreferringModel, dpo_losses, preference_margins, prefers
 from ml_backend.learning.generation.tuned import TunedLanguageModel
 from ml_backend.learning.loop.checkpoints import Checkpoints, EpochCheckpoints
 from ml_backend.learning.loop.fit import FitResult, fit
@@ -30,9 +31,8 @@ def model_with_adapter() -> tuple[LanguageModel, PreferringModel]:
     return model, PreferringModel(model, adapted, DPO)
 
 
-def shares(model: LanguageModel, pairs: tuple[Preference, ...] = KIND, tokens_per_pass: int = 4096) -> list[float]:
-    found = preferred_shares(model, pairs, max_length_tokens=128, tokens_per_pass=tokens_per_pass)
-    return [float(each) for each in found]
+def margins(model: LanguageModel, pairs: tuple[Preference, ...] = KIND, tokens_per_pass: int = 4096) -> Floats:
+    return preference_margins(model, pairs, max_length_tokens=128, tokens_per_pass=tokens_per_pass)
 
 
 def fitted(
@@ -59,26 +59,26 @@ def test_the_loss_is_that_of_the_paper(
 
 
 def test_pairs_are_learned_and_held_out_ones_with_them() -> None:
-    before = shares(tiny())
+    before = margins(tiny())
     model, result, _ = fitted()
 
-    assert sum(before) < len(KIND)
-    assert shares(model) == [1.0] * len(KIND)
+    assert all(margins(model) > before + 1)
     assert result.losses[0][1] == pytest.approx(math.log(2), abs=0.02)
     assert result.losses[-1][1] < 0.5
     assert result.best is not None
     assert result.best.metrics["reward_margin"] > 0
+    assert result.best.metrics["reward_accuracy"] == 1
 
 
-def test_shares_compare_means_over_tokens_however_many_go_through_at_a_time() -> None:
+def test_margins_are_those_of_whole_responses_however_many_go_through_at_a_time() -> None:
     model = tiny()
     swapped = tuple(Preference(pair.prompt, pair.rejected, pair.chosen) for pair in KIND)
     same = (Preference("My card?", "Block it.", "Block it."),)
 
-    assert shares(model, tokens_per_pass=1) == shares(model)
-    assert [1 - each for each in shares(model)] == shares(model, swapped)
-    assert shares(model, same) == [0.5]
-    assert shares(model, ()) == []
+    assert margins(model, tokens_per_pass=1) == pytest.approx(margins(model), abs=1e-3)
+    assert -margins(model) == pytest.approx(margins(model, swapped), abs=1e-3)
+    assert prefers(margins(model, same)).tolist() == [0.5]
+    assert prefers(margins(model, ())).tolist() == []
 
 
 def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path: Path) -> None:
