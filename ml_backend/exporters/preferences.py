@@ -2,9 +2,9 @@
 
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from ..domain.example import Row
+from ..domain.preference import Preference
 from ..domain.row_json import to_line
 from ..errors import ConfigurationError
 from ..tasks.preferences.base import PreferenceReader
@@ -42,8 +42,8 @@ class Preferences(LineExporter):
         reader = _reader(request, counter)
         for pair in reader.pairs(rows):
             counter.rows += 1
-            texts = {name: encodable(getattr(pair, name)) for name in ("prompt", "chosen", "rejected")}
-            line = replace(pair, **texts).to_json(is_conversation=reader.is_conversation)
+            prompt, chosen, rejected = map(encodable, (pair.prompt, pair.chosen, pair.rejected))
+            line = Preference(prompt, chosen, rejected).to_json(is_conversation=reader.is_conversation)
             # Every line has the same keys, which readers of whole files rely on.
             yield to_line({name: text for name, text in line.items() if reader.has_prompt or name != "prompt"})
         if reader.tag == "TextArea":

@@ -54,7 +54,7 @@ def test_experts_mend_drafts_and_the_model_goes_on_from_them(studio: LocalStudio
         assert second.result["preferences"]["pairs"]["train"] == MENDED
         assert second.result["metrics"]["validation"]["reward_accuracy"] == 1
         assert gate["reason"].startswith("by pairs: ")
-        serving = loop.services.versions.champion(loop.project.key)
+        serving = loop.services.versions.champion(loop.project.ref.key)
         assert serving is not None
         assert second.result["is_promoted"] is True, gate["reason"]
         assert serving.name == better

@@ -14,6 +14,7 @@ from ml_backend.errors import ConfigurationError, TrainingError
 from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.training.preference_pairs import LEAST_PAIRS, PreferencePairs, preference_pairs
+from tests.fake_studio import FakeStudio
 from tests.services import add_project, add_version, choice, texts_in
 from tests.unit.workflows.audits import training_context
 from tests.unit.workflows.test_text_projects import AREA, reply
@@ -21,15 +22,20 @@ from tests.unit.workflows.test_text_projects import AREA, reply
 TRAIN, TEST = texts_in(Split.TRAIN, LEAST_PAIRS + 2), texts_in(Split.TEST, 2)
 
 
+def fake(services: Services) -> FakeStudio:
+    assert isinstance(services.studio, FakeStudio)
+    return services.studio
+
+
 @pytest.fixture
 def project(services: Services) -> Project:
     """All drafts were mended, those of held-out tasks by somebody who saw them elsewhere, and two were only retyped."""
     project = add_project(services, [*TRAIN, *TEST], label_config=AREA)
-    for number, task_id in enumerate(services.studio.tasks):
+    for number, task_id in enumerate(fake(services).tasks):
         draft = f"Draft {number}"
         services.studio.push_predictions(project.id, [(task_id, Prediction(tuple(reply(draft)), 0.5, "m1"))])
         mended = draft.upper() if number < 2 else f"Response {number}"
-        (prediction,) = (each for each in services.studio.predictions.values() if each["task"] == task_id)
+        (prediction,) = (each for each in fake(services).predictions.values() if each["task"] == task_id)
         services.studio.submit_annotation(task_id, {"result": reply(mended), "parent_prediction": prediction["id"]})
     return project
 
@@ -77,8 +83,8 @@ def test_mended_drafts_are_in_the_splits_of_their_rows_and_what_is_left_out_is_c
 @pytest.mark.usefixtures("champion")
 def test_a_later_attempt_gets_the_same_pairs(services: Services, project: Project, snapshot: Snapshot) -> None:
     first = read(services, snapshot, project)
-    for annotation_id in list(services.studio.annotations):
-        services.studio.remove_annotation(annotation_id)
+    for annotation_id in list(fake(services).annotations):
+        fake(services).remove_annotation(annotation_id)
     again = read(services, snapshot, project)
 
     assert (again.digest, again.notes, again.facts) == (first.digest, first.notes, first.facts)
@@ -134,7 +140,7 @@ def test_without_a_version_that_writes_or_any_pairs_the_error_says_what_to_do(
 
 def test_a_project_of_labels_is_refused(services: Services) -> None:
     labeled = add_project(services, TRAIN)
-    for task_id in services.studio.tasks:
+    for task_id in fake(services).tasks:
         services.studio.submit_annotation(task_id, {"result": choice("Billing")})
 
     with pytest.raises(TrainingError, match="method dpo tunes the model of one text area, and the label config has no"):
