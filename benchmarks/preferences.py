@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--written", type=int, default=50, help="held-out meanings that are answered")
     parser.add_argument("--epochs", type=int, default=1, help="over the pairs")
     parser.add_argument("--learning-rate", type=float, help="of the second training")
+    parser.add_argument("--batch-size", type=int, default=GenerationSettings().batch_size, help="pairs per step")
     parser.add_argument("--beta", type=float, default=GenerationSettings().beta)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="folder of the supervised adapter; one that is there is used")
@@ -70,6 +71,7 @@ def main() -> None:
         method=Method.DPO,
         epochs=asked.epochs,
         learning_rate=asked.learning_rate,
+        batch_size=asked.batch_size,
         beta=asked.beta,
         seed=asked.seed,
         max_new_tokens=MOST_TOKENS,
@@ -81,7 +83,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = asked.keep or Path(scratch)
         if not (folder / "adapter").is_dir():
-            print(f"supervised: {len(rows)} responses in {timed(lambda: supervise(rows, folder, asked.seed)):.0f} s")
+            print(
+                f"supervised: {len(rows)} responses in {timed(lambda: supervise(rows, folder, asked.seed)):.0f} s",
+                flush=True,
+            )
         model, adapted = load_adapted_model(folder)
     before = margins(model, held_out, settings)
     show("supervised", model, test[: asked.written])
