@@ -28,7 +28,7 @@ class Preferences(LineExporter):
     name = "preferences"
     description = 'One pair per line: {"prompt", "chosen": the response that was preferred, "rejected": the other}.'
     limits = (
-        "Pairs of one control: drafts that were mended (<TextArea>), or answers to <Pairwise> or <Rating> "
+        "Pairs of one control: drafts that were mended (<TextArea>), or answers to <Pairwise>, <Ranker> or <Rating> "
         "about responses. A row may give several pairs, or none. Annotators, weights and provenance are left out."
     )
     suffix = ".jsonl"
@@ -59,6 +59,6 @@ def _reader(request: ExportRequest, counter: RowCounter) -> PreferenceReader:
     if reader is None:
         raise ConfigurationError(
             f"the format preferences holds pairs of responses, and <{control.tag} name={control.name!r}> compares "
-            "none; name a control of TextArea, Pairwise or Rating: --control NAME"
+            "none; name a control of TextArea, Pairwise, Ranker or Rating: --control NAME"
         )
     return reader

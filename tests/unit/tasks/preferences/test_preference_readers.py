@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ml_backend.domain.example import PrelabelOutcome, Provenance, Row, Target
+import pytest
+
+from ml_backend.domain.example import Bucket, PrelabelOutcome, Provenance, Row, Target
 from ml_backend.domain.label_config import Control
 from ml_backend.domain.object_tag import ObjectTag
+from ml_backend.domain.offered import join_options
 from ml_backend.domain.preference import Preference
-from ml_backend.tasks.preferences.base import PreferenceReader
+from ml_backend.tasks.preferences.base import MOST_PAIRS, PreferenceReader
 
 TEXTS = tuple(ObjectTag(name, "Text", name) for name in ("prompt", "a", "b"))
 
@@ -25,7 +28,8 @@ def control(tag: str, *named: str) -> Control:
 
 def pairs(asked: Control, *rows: Row) -> tuple[list[tuple[str, str]], dict[str, list[int]]]:
     left_out: dict[str, list[int]] = {}
-    reader = PreferenceReader.of(asked, TEXTS, lambda why, task: left_out.setdefault(why, []).append(task))
+    read = TEXTS[:2] if asked.options else TEXTS
+    reader = PreferenceReader.of(asked, read, lambda why, task: left_out.setdefault(why, []).append(task))
     assert reader is not None
     found = list(reader.pairs(rows))
     assert {pair.prompt for pair in found} <= {"Q?"}
@@ -71,6 +75,47 @@ def test_the_side_that_was_chosen_is_preferred() -> None:
             "the two responses are the same but for white space and case": [4],
         },
     )
+
+
+def ranker(*buckets: str) -> Control:
+    return Control(
+        "c", "Ranker", ObjectTag("a", "List", "a"), (), options=ObjectTag("", "Ranker", "a"), buckets=buckets
+    )
+
+
+def ranked(target: Any, **texts: str) -> Row:
+    return row(1, target, {"prompt": "Q?", "a": join_options(texts)})
+
+
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [
+        (("2", "1", "3"), [("two", "one"), ("one", "three")]),
+        ({"_": ["1"], "bad": ["3"], "good": ["2"]}, [("two", "three")]),
+        ({"good": ["1"], "fair": ["2"], "bad": ["3"]}, [("one", "three"), ("one", "two"), ("two", "three")]),
+        ({"good": ["1"], "bad": ["9"]}, []),
+    ],
+    ids=["neighbours in a list", "what is in no bucket", "the farthest apart first", "an unknown text"],
+)
+def test_rankings_give_pairs_of_texts_that_were_told_apart(target: Any, found: list[tuple[str, str]]) -> None:
+    given = target if isinstance(target, tuple) else tuple(Bucket(name, tuple(ids)) for name, ids in target.items())
+    texts = {"1": "one", "2": "two", "3": "three"}
+
+    assert pairs(ranker("good", "fair", "bad"), ranked(given, **texts)) == (
+        found,
+        {} if found else {"no two of its texts were told apart": [1]},
+    )
+
+
+def test_a_task_gives_so_many_pairs_and_no_more() -> None:
+    texts = {str(number): f"text {number}" for number in range(12)}
+    ids = list(texts)
+    found, left_out = pairs(
+        ranker("good", "bad"), ranked((Bucket("good", tuple(ids[:6])), Bucket("bad", tuple(ids[6:]))), **texts)
+    )
+
+    assert len(found) == MOST_PAIRS
+    assert left_out == {f"a pair beyond {MOST_PAIRS} of one task": [1] * (36 - MOST_PAIRS)}
 
 
 def test_of_two_responses_to_one_prompt_the_one_rated_higher_is_preferred() -> None:
