@@ -130,7 +130,11 @@ def pairs_of(meanings: Meanings, draw: random.Random) -> list[Preference]:
 def begins_with_name(text: str, meaning: str) -> bool:
     """Tell whether a text about a place begins with its name."""
     name = NAME.search(meaning)
-    return name is not None and text.strip().casefold().removeprefix("the ").startswith(name[1].casefold())
+    return name is not None and _without_article(text).startswith(_without_article(name[1]))
+
+
+def _without_article(text: str) -> str:
+    return text.strip().casefold().removeprefix("the ")
 
 
 def words(text: str) -> int:

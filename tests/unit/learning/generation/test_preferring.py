@@ -1,4 +1,5 @@
 import math
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,6 +80,17 @@ def test_margins_are_those_of_whole_responses_however_many_go_through_at_a_time(
     assert -margins(model) == pytest.approx(margins(model, swapped), abs=1e-3)
     assert prefers(margins(model, same)).tolist() == [0.5]
     assert prefers(margins(model, ())).tolist() == []
+
+
+def test_a_copy_for_another_process_adds_the_same_gradients() -> None:
+    model, tuned = model_with_adapter()
+    tuned.set_preferences(KIND[:4], KIND[4:], model.chat_format(), max_length_tokens=128, on_pairs=lambda _: None)
+    losses = []
+    for each in (tuned, pickle.loads(pickle.dumps(tuned))):
+        with each.training() as add_gradients:
+            losses.append((each.loss_weight([0, 2]), add_gradients([0, 2])))
+
+    assert losses[0] == losses[1] == (2.0, pytest.approx(math.log(2), abs=1e-5))
 
 
 def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path: Path) -> None:
