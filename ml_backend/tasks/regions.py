@@ -51,13 +51,13 @@ class RegionKind(TaskKind):
         marks = [region for region in result if region.get("from_name") != control.name]
         answers: dict[tuple[int, int], set[str]] = {}
         reasons: list[Reason] = []
-        for region_id in dict.fromkeys(str(region.get("id")) for region in own):
-            given = self.of_each.read(control, [each for each in own if str(each.get("id")) == region_id], text)
+        for region_id in dict.fromkeys(map(_id, own)):
+            given = self.of_each.read(control, [each for each in own if _id(each) == region_id], text)
             reasons += given.reasons
             about = [
                 (str(mark.get("from_name")), span)
                 for mark in marks
-                if str(mark.get("id")) == region_id
+                if region_id and _id(mark) == region_id
                 for span in spans_of_region(mark, text)
             ]
             if not about:
@@ -113,6 +113,12 @@ def on_marks(regions: Sequence[Region], marks: Sequence[tuple[str, Span, Region]
                 answer = {key: each for key, each in value.items() if key not in PLACE}
                 attached[mark["id"]] = {**region, "id": mark["id"], "value": {**place, **answer}}
     return list(attached.values())
+
+
+def _id(region: Region) -> str:
+    """Return what an answer and its mark have in common; empty where a region has no id, and so nothing in common."""
+    region_id = region.get("id")
+    return str(region_id) if isinstance(region_id, str | int) else ""
 
 
 def _label(target: Target) -> str:

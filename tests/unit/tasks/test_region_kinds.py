@@ -26,7 +26,7 @@ STARS = '<Rating name="stars" toName="text" perRegion="true"/>'
 BOB, PARIS = Span(2, 5, "PER"), Span(14, 19, "LOC")
 
 
-def mark(region_id: str, span: Span) -> Region:
+def mark(region_id: str | None, span: Span) -> Region:
     return {**labels_region(span.start, span.end, [span.label]), "id": region_id}
 
 
@@ -56,6 +56,7 @@ def test_an_answer_belongs_to_the_mark_whose_id_it_has_and_to_that_one_s_place()
         ([*BOTH, sure("own", "Sure")], Reason.ANSWER_WITHOUT_MARK),
         ([sure("b", "Sure")], Reason.ANSWER_WITHOUT_MARK),
         ([*BOTH, sure(None, "Sure")], Reason.ANSWER_WITHOUT_MARK),
+        ([mark(None, BOB), mark(None, PARIS), sure(None, "Sure")], Reason.ANSWER_WITHOUT_MARK),
         ([mark("b", Span(400, 500, "PER")), sure("b", "Sure")], Reason.ANSWER_WITHOUT_MARK),
         ([*BOTH, sure("b", "Sure"), sure("b", "Unsure")], Reason.CONTRADICTORY),
         ([*BOTH, mark("b2", BOB), sure("b", "Sure"), sure("b2", "Unsure")], Reason.CONTRADICTORY),
