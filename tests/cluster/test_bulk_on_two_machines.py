@@ -67,10 +67,12 @@ class Speed(NamedTuple):
     """How fast all workers were together, between two shards of all.
 
     Attributes:
+        workers: how many of them there were.
         per_cpu_s: texts per second of processor time.
         busy: share of the looks at which a worker was busy.
     """
 
+    workers: int
     per_s: float
     per_cpu_s: float
     busy: float
@@ -83,10 +85,12 @@ class Speed(NamedTuple):
         first, last = seen[0].at_s, seen[-1].at_s
         texts = sum(first < each <= last for each in times) * TEXTS_PER_SHARD
         cpu_s = 0.0
-        for pid in {look.pid for look in seen}:
+        pids = {look.pid for look in seen}
+        for pid in pids:
             used = [look.cpu_s for look in seen if look.pid == pid]
             cpu_s += used[-1] - used[0]
-        return cls(texts / (last - first), texts / cpu_s, sum(look.is_busy for look in seen) / len(seen))
+        busy = sum(look.is_busy for look in seen) / len(seen)
+        return cls(len(pids), texts / (last - first), texts / cpu_s, busy)
 
 
 class Runs:
@@ -201,7 +205,7 @@ def test_two_machines_predict_nearly_twice_as_fast_as_one(runs: Runs) -> None:
             runs.looks.clear()
             assert runs.finish(runs.start(tasks, out, workers), out)["rows"] == TEXTS
             found.append(Speed.of(out, runs.looks))
-            assert len({look.pid for look in runs.looks}) == workers
+            assert found[-1].workers == workers
             print(f"\n{workers}: {found[-1]}, {max(mib(runs.looks))} MiB, load {os.getloadavg()[0]:.1f}")  # noqa: T201
             assert max(mib(runs.looks)) < MOST_MIB
             half = len(runs.looks) // 2
