@@ -1,7 +1,7 @@
 """Rows as one control sees them: texts, agreed answers, and who gave which answer."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..arrays import Ints
-from ..domain.example import Row, Span, Target, label_of, parts_of
+from ..domain.example import Row, Target, label_of, parts_of, spans_in
 from ..domain.label_config import Control
 from ..domain.quality import Issue, IssueKind
 from ..domain.snapshot import Split, normal_form, text_digest
@@ -66,14 +66,9 @@ class AnnotatedRow:
         """A value that is the same for rows of like texts whose answers say the same, wherever spans lie."""
         if isinstance(self.answer, int | float):
             return None  # like texts may have numbers that differ; judges say how far is too far
-        if not isinstance(self.answer, tuple):
-            return self.answer
-        return tuple(
-            sorted(
-                (normal_form(self.text[part.start : part.end]), part.label) if isinstance(part, Span) else (part, "")
-                for part in self.answer
-            )
-        )
+        if not (spans := spans_in(self.answer)):
+            return self.answer  # names are sorted, but for rankings, whose order tells
+        return tuple(sorted((normal_form(self.text[part.start : part.end]), part.label) for part in spans))
 
     def issue(
         self,
@@ -143,15 +138,20 @@ class AnswerMatrix:
         counts = (Counter(code for code in line if code != AnswerMatrix.UNANSWERED) for line in self.codes.tolist())
         return {line: count for line, count in enumerate(counts) if len(count) > 1}
 
-    def agreement(self) -> tuple[float | None, ...]:
-        """Return per annotator the mean F1 of their answers against each other annotator's of the same text.
+    def agreement(self, likeness: Callable[[Target, Target], float] | None = None) -> tuple[float | None, ...]:
+        """Return per annotator how like each other annotator's answers of the same text theirs are, on average.
 
-        None where they shared no text. For single choices it is the share of the others who said the same.
+        None where they shared no text.
+
+        Args:
+            likeness: of two answers, from 0 to 1; None: their F1, which for single choices gives the share of the
+                others who said the same.
         """
+        alike = likeness or AnswerMatrix.answer_f1
         scores: list[list[float]] = [[] for _ in self.annotators]
         for line in self.codes:
             for one, other in combinations(np.flatnonzero(line != AnswerMatrix.UNANSWERED).tolist(), 2):
-                score = AnswerMatrix.answer_f1(self.targets[int(line[one])], self.targets[int(line[other])])
+                score = alike(self.targets[int(line[one])], self.targets[int(line[other])])
                 scores[one].append(score)
                 scores[other].append(score)
         return tuple(fmean(each) if each else None for each in scores)

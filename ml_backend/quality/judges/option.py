@@ -41,7 +41,13 @@ class OptionJudge(LabelJudge):
             targets += [answers.targets[code] for code, _ in votes] or [None]
             given = sum(code != AnswerMatrix.UNANSWERED for code in line)
             confidence.append(votes[0][1] / given if votes else 1.0)
-        return Consensus(answers, targets, confidence, [None] * len(answers.annotators), answers.agreement())
+        return Consensus(
+            answers, targets, confidence, [None] * len(answers.annotators), answers.agreement(self.likeness)
+        )
+
+    def likeness(self, one: Target, other: Target) -> float:
+        """Return how like two annotators' answers to the same text are, from 0 to 1."""
+        return AnswerMatrix.answer_f1(one, other)
 
     def label_errors(
         self, rows: Sequence[AnnotatedRow], predictions: OutOfSamplePredictions, _answers: AnswerMatrix, /

@@ -7,7 +7,8 @@ from statistics import fmean
 import numpy as np
 
 from ...arrays import Floats2d
-from ...domain.example import Bucket, parts_of
+from ...domain.example import Bucket, Target, parts_of
+from ...measuring.offered import order_counts
 from ...models.text.confidence import Logistic, confidences, log_odds
 from ..annotations import AnnotatedRow, AnswerMatrix
 from ..predictions import OutOfSamplePredictions
@@ -30,6 +31,11 @@ class RankingJudge(OptionJudge):
         parts = [Logistic().of_log_odds(logits[:, :1])]
         parts += [confidences(logits[:, 1:], 1.0)] if logits.shape[1] > 1 else []
         return np.asarray(np.concatenate(parts, axis=1), dtype=np.float32)
+
+    def likeness(self, one: Target, other: Target) -> float:
+        """Return the share of pairs that stand in the same order, or of items that lie in the same bucket."""
+        support, _, same = order_counts(one, other)
+        return same / support if support else 1.0
 
     def label_errors(
         self, rows: Sequence[AnnotatedRow], predictions: OutOfSamplePredictions, _answers: AnswerMatrix, /
