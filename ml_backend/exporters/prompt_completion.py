@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterable, Iterator
 
-from ..domain.example import Row, Span, Target, label_of
-from ..domain.row_json import to_line
+from ..domain.example import Row, Target, label_of, spans_in
+from ..domain.row_json import target_to_json, to_line
 from .base import ExportRequest, LineExporter, RowCounter
 from .limits import NotCarried, encodable
 
@@ -17,9 +17,9 @@ class PromptCompletion(LineExporter):
     name = "prompt-completion"
     description = 'One JSON object per line: {"prompt": the text, "completion": the answer}.'
     limits = (
-        "One control's answers. A single choice is its label, free text is itself; several choices are a JSON list of "
-        'labels; entities are a JSON list of {"text", "label"} in the order of the text, without positions. '
-        "Annotators, weights and provenance are left out."
+        "One control's answers. A single choice is its label, free text is itself; several choices and rankings are a "
+        'JSON list of labels, rankings with buckets an object; entities are a JSON list of {"text", "label"} in the '
+        "order of the text, without positions. Annotators, weights and provenance are left out."
     )
     suffix = ".jsonl"
     carries_one_control = True
@@ -53,8 +53,7 @@ def _completion(target: Target, text: str) -> str:
         return label_of(target)
     if isinstance(target, str):
         return target
-    parts = [
-        {"text": text[part.start : part.end], "label": part.label} if isinstance(part, Span) else part
-        for part in target
-    ]
+    if not (spans := spans_in(target)):
+        return json.dumps(target_to_json(target), ensure_ascii=False)
+    parts = [{"text": text[span.start : span.end], "label": span.label} for span in spans]
     return json.dumps(parts, ensure_ascii=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ml_backend.domain.example import Row, Span, Target
+from ml_backend.domain.example import Bucket, Row, Span, Target
 from ml_backend.domain.object_tag import ObjectTag
 from ml_backend.exporters.base import ExportRequest
 from tests.unit.exporters.builders import export, request, row, written
@@ -59,6 +59,7 @@ def test_a_system_prompt_opens_every_conversation(path: Path) -> None:
         ("login", "login"),
         (("b, c", "Größe"), '["b, c", "Größe"]'),
         ((), "[]"),
+        ((Bucket("good", ("b",)), Bucket("_", ("a", "c"))), '{"good": ["b"], "_": ["a", "c"]}'),
         (
             (Span(0, 4, "PER"), Span(9, 14, "LOC")),
             '[{"text": "Anna", "label": "PER"}, {"text": "Paris", "label": "LOC"}]',
