@@ -9,6 +9,7 @@ import pytest
 
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.label_config import LEFT, RIGHT
+from ml_backend.domain.model import Method
 from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.local import LocalStudio
 from ml_backend.labelstudio.plans import plan_of
@@ -50,7 +51,7 @@ TOPICS = {
 FIELDS = {LEFT: "answer1", RIGHT: "answer2"}
 AROUND = "xpath=ancestor::*[contains(@class, 'bg-primary-background')]"
 """The editor gives this class to a tag around the side that is chosen."""
-ITEM = ".htx-ranker-item"
+ITEM, STAR, NODE = ".htx-ranker-item", ".ant-rate [role=radio]", ".ant-select-tree-treenode"
 
 
 class Question(NamedTuple):
@@ -117,6 +118,38 @@ def order_seen(page: "Page", _data: Mapping[str, Any]) -> dict[str, list[str]]:
     return {"rank": [item.get_attribute("data-ranker-id") or "" for item in page.locator(ITEM).all()]}
 
 
+def make_rating(draw: random.Random) -> tuple[dict[str, Any], int]:
+    stars = draw.choice(sorted(URGENT))
+    return {"text": filled(draw, URGENT[stars])}, stars
+
+
+def click_star(page: "Page", _data: Mapping[str, Any], stars: int) -> None:
+    page.locator(STAR).nth(stars - 1).click()
+
+
+def stars_seen(page: "Page", _data: Mapping[str, Any]) -> int:
+    return page.locator(f"{STAR}[aria-checked=true]").count()
+
+
+def make_path(draw: random.Random) -> tuple[dict[str, Any], list[list[str]]]:
+    path = draw.choice(sorted(TOPICS))
+    return {"text": filled(draw, TOPICS[path])}, [list(path)]
+
+
+def tick_path(page: "Page", _data: Mapping[str, Any], paths: Sequence[Sequence[str]]) -> None:
+    page.get_by_text("Click to add...").click(force=True)  # a box for typing lies over it
+    for *outer, last in paths:
+        nodes = [page.locator(NODE).filter(has=page.get_by_text(step, exact=True)) for step in (*outer, last)]
+        for node in nodes[:-1]:
+            node.locator(".ant-select-tree-switcher_close").click()
+        nodes[-1].locator(".ant-select-tree-checkbox").click()
+    page.keyboard.press("Escape")
+
+
+def paths_seen(page: "Page", _data: Mapping[str, Any]) -> list[list[str]]:
+    return [shown.split(" / ") for shown in page.locator(".ant-select-selection-item-content").all_inner_texts()]
+
+
 QUESTIONS = {
     "pairwise": Question(
         {"from_name": "comparison", "to_name": "comparison", "type": "pairwise", "value": "selected"},
@@ -129,6 +162,18 @@ QUESTIONS = {
         make_ranking,
         put_in_order,
         order_seen,
+    ),
+    "rating": Question(
+        {"from_name": "urgency", "to_name": "text", "type": "rating", "value": "rating"},
+        make_rating,
+        click_star,
+        stars_seen,
+    ),
+    "taxonomy": Question(
+        {"from_name": "topic", "to_name": "text", "type": "taxonomy", "value": "taxonomy"},
+        make_path,
+        tick_path,
+        paths_seen,
     ),
 }
 
@@ -162,7 +207,8 @@ def test_an_answer_is_given_learned_shown_and_accepted(
         (given,) = _stored(loop.services.studio, loop.project.id, by_hand)
         assert given["value"] == {question.region["value"]: right[by_hand]}
 
-        requested, _ = TrainJob.by_settings(loop.services, "command").request(loop.services, loop.project.id)
+        training = TrainJob.by_settings(loop.services, "command").model_copy(update={"method": Method.REGRESSION})
+        requested, _ = training.request(loop.services, loop.project.id)
         job = loop.backend.finish(loop.services, requested)
 
         version = job.result["model_version"]
