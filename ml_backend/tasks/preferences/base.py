@@ -59,9 +59,9 @@ class PreferenceReader(ABC):
     def of(
         control: Control, texts: Sequence[ObjectTag], leave_out: Callable[[str, int], None] = lambda *_: None
     ) -> "PreferenceReader | None":
-        """Return the reader for a control; None where it tells nothing about responses."""
+        """Return the reader for a control; None where it tells nothing about whole responses."""
         kind = classes_in(__package__, PreferenceReader, "tag").get(control.tag)
-        return None if kind is None else kind(control, texts, leave_out)
+        return None if kind is None or control.has("perregion") else kind(control, texts, leave_out)
 
     def _prompt(self, row: Row) -> str:
         """Return the texts of a task that are not compared, as a language model reads them."""

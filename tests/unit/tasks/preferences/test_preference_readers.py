@@ -118,6 +118,12 @@ def test_a_task_gives_so_many_pairs_and_no_more() -> None:
     assert left_out == {f"a pair beyond {MOST_PAIRS} of one task": [1] * (36 - MOST_PAIRS)}
 
 
+def test_ratings_of_pieces_compare_no_responses() -> None:
+    of_pieces = replace(control("Rating", "a"), attributes={"perregion": "true"})
+
+    assert PreferenceReader.of(of_pieces, TEXTS[:2]) is None
+
+
 def test_of_two_responses_to_one_prompt_the_one_rated_higher_is_preferred() -> None:
     rows = [
         row(number, rating, {"prompt": prompt, "a": f"r{number}"})
