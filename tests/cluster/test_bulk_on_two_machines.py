@@ -33,6 +33,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 TEXTS = int(os.environ.get("TEXTS") or 6000)
 FEW = 3000
 TEXTS_PER_SHARD = 50
+PATIENCE_S = 600.0
 ROUNDS = 3
 LEAST_GAIN = 1.8
 MOST_MIB, MOST_GROWTH_MIB = 1536, 50
@@ -173,12 +174,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
 def test_a_lost_machine_and_a_killed_command_lose_and_double_nothing(runs: Runs) -> None:
     tasks, out = runs.tasks(FEW), runs.machines.shared / "lost"
     run = runs.start(tasks, out, 2)
-    until(lambda: len(shards(out)) > 5, "some shards")
+    until(lambda: len(shards(out)) > 5, "some shards", timeout_s=PATIENCE_S)
     runs.machines.node.kill()
     had = len(shards(out))
-    until(lambda: len(shards(out)) > had + 5, "shards after a machine was lost")
+    until(lambda: len(shards(out)) > had + 5, "shards after a machine was lost", timeout_s=PATIENCE_S)
     run.kill()
-    until(lambda: not runs.actors(), "the end of workers whose command is gone")
+    until(lambda: not runs.actors(), "the end of workers whose command is gone", timeout_s=PATIENCE_S)
     kept = {
         shard: shard.stat().st_mtime_ns
         for shard in shards(out)
