@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from mlflow import MlflowClient
 
@@ -129,6 +130,26 @@ def test_a_training_killed_at_random_moments_ends_as_one_that_was_not(bench: Ben
         assert same(job.result["metrics"]["validation"], bench.wanted["metrics"]["validation"])
         assert same(job.result["metrics"]["test"], bench.wanted["metrics"]["test"])
         assert job.result["method"] == bench.wanted["method"]
+    assert_nothing_is_left(bench)
+
+
+@pytest.mark.long
+def test_a_training_by_two_processes_that_loses_the_first_ends_as_one_that_was_not_killed(bench: Bench) -> None:
+    job = bench.request("two")
+    with bench.worker(LABELLOOP_TRAIN_PROCESSES="2"):
+        deadline = time.monotonic() + TIMEOUT_S
+        while "2 processes" not in ((now := bench.services.database.jobs.get(job.id)).message or ""):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        first = psutil.Process(now.pid)
+        others = first.children(recursive=True)
+        first.kill()
+        assert not psutil.wait_procs(others, 30)[1]
+        job = ended(bench.services, job)
+
+    assert others
+    assert (job.state, job.attempt) == (JobState.SUCCEEDED, 2), job.error
+    assert same(job.result["metrics"]["validation"], bench.wanted["metrics"]["validation"])
     assert_nothing_is_left(bench)
 
 
