@@ -115,7 +115,11 @@ def test_a_resumed_training_makes_the_steps_that_would_have_followed(two: Replic
 
 
 @pytest.mark.parametrize(
-    ("is_killed", "reason"), [(False, "failed: MemoryError: no room"), (True, "status -9; it was killed")]
+    ("is_killed", "reason"),
+    [
+        (False, "failed: MemoryError: no room"),
+        pytest.param(True, "status -9; it was killed", marks=pytest.mark.long),  # starts a process of Python and torch
+    ],
 )
 def test_a_process_that_fails_or_dies_ends_the_training_with_a_reason(
     two: Replicas, is_killed: bool, reason: str
