@@ -137,11 +137,18 @@ def make_path(draw: random.Random) -> tuple[dict[str, Any], list[list[str]]]:
 
 
 def tick_path(page: "Page", _data: Mapping[str, Any], paths: Sequence[Sequence[str]]) -> None:
-    page.get_by_text("Click to add...").click(force=True)  # a box for typing lies over it
+    page.locator(".ant-tree-select").wait_for()
+    page.wait_for_timeout(1000)
+    while (suggested := page.locator(".ant-select-selection-item-remove")).count():  # by the cold start
+        suggested.first.click()
+        page.wait_for_timeout(300)
+    if not page.locator(".htx-taxonomy-dropdown").is_visible():
+        page.get_by_text("Click to add...").click(force=True)  # a box for typing lies over it
     for *outer, last in paths:
         nodes = [page.locator(NODE).filter(has=page.get_by_text(step, exact=True)) for step in (*outer, last)]
         for node in nodes[:-1]:
-            node.locator(".ant-select-tree-switcher_close").click()
+            if (closed := node.locator(".ant-select-tree-switcher_close")).count():
+                closed.click()
         nodes[-1].locator(".ant-select-tree-checkbox").click()
     page.keyboard.press("Escape")
 
