@@ -120,7 +120,8 @@ class StudioOptions(Group):
     pushes: Count = setting(
         1,
         "Parts of pre-labels that are pushed to Label Studio at the same time; more than 1 only where its database is "
-        "PostgreSQL: on SQLite, people who save an annotation meanwhile wait, and may be refused.",
+        "PostgreSQL and it has several processes with cores to spare: on SQLite, people who save an annotation "
+        "meanwhile wait, and may be refused.",
         ge=1,
         le=16,
     )
