@@ -3,7 +3,7 @@
 import logging
 import pickle
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,21 +35,38 @@ def share_on_ray(
     Raises:
         ConfigurationError: there is no cluster.
     """
-    if not calls:
+    ray = connect_to_ray(address) if calls else None
+    packed = _packed(ray, calls)
+    if packed is None:
         yield lambda _number: None
         return
-    work = _SharedWork(connect_to_ray(address), calls, resources(kind))
+    work = _SharedWork(ray, calls, packed, resources(kind))
     try:
         yield work.result
     finally:
         work.close()
 
 
+def _packed(ray: Any, calls: Mapping[int, Callable[[], Any]]) -> Any | None:
+    """Return where the calls lie in the cluster; None: there are none, or they cannot be sent.
+
+    They lie there as bytes: arrays that come from Ray's store by themselves cannot be written to. What calls share is
+    sent once.
+    """
+    if not calls:
+        return None
+    from ray.exceptions import RayError
+
+    try:
+        return ray.put(ray.cloudpickle.dumps(dict(calls)))
+    except (RayError, pickle.PickleError, TypeError, AttributeError) as error:  # pickle raises all but the first
+        log.warning("the cluster gets no part of the work, which cannot be sent: %s", _cause(error))
+        return None
+
+
 class _SharedWork:
-    def __init__(self, ray: Any, calls: Mapping[int, Callable[[], Any]], wanted: Mapping[str, float]) -> None:
-        self._ray, self._guard, self._is_over = ray, threading.Lock(), threading.Event()
-        # As bytes: arrays that come from Ray's store by themselves cannot be written to. What calls share is sent once.
-        self._packed = ray.put(ray.cloudpickle.dumps(dict(calls)))
+    def __init__(self, ray: Any, numbers: Collection[int], packed: Any, wanted: Mapping[str, float]) -> None:
+        self._ray, self._packed, self._guard, self._is_over = ray, packed, threading.Lock(), threading.Event()
         helper = ray.remote(_Helper).options(
             num_cpus=wanted["cpu"],
             num_gpus=wanted["gpu"],
@@ -57,8 +74,8 @@ class _SharedWork:
             max_restarts=0,
             scheduling_strategy="SPREAD",
         )
-        self._helpers = {number: helper.remote() for number in calls}
-        self._free = dict.fromkeys(calls)
+        self._helpers = {number: helper.remote() for number in numbers}
+        self._free = dict.fromkeys(numbers)
         self._asked: dict[int, Any] = {}
         self._thread = threading.Thread(target=self._give_out, name="share-work", daemon=True)
         self._thread.start()

@@ -6,6 +6,7 @@ Skipped without Ray: `pip install 'labelloop[ray]'`, then `scripts/test --cluste
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -102,6 +103,12 @@ def test_helpers_do_what_there_is_room_for_and_what_they_fail_at_is_left(two_nod
 
     assert found == {1: "made", 2: "made", 3: None, 4: None, 5: None}
     until(lambda: ray.available_resources().get("CPU") == 2, "room that is given back")
+
+
+def test_work_that_cannot_be_sent_is_left(two_nodes: Nodes) -> None:
+    resources = Options().ray.resources_of
+    with share_on_ray(two_nodes.cluster.address, resources, "audit", {1: threading.Lock().acquire}) as shared:
+        assert shared(1) is None
 
 
 def test_a_deep_audit_finds_the_same_where_nodes_train_its_folds(
