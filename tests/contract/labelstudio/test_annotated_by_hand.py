@@ -45,6 +45,7 @@ class ByHand:
         marks: (label, piece of the text) to mark with the mouse.
         ticks_of_the_mark: choices to tick once the first mark is selected.
         answers: the targets that must come back; None: the task gives no row.
+        answers_of_marks: further ones, which come back from JSON alone: the other formats do not say of which mark.
         is_submitted: False: nobody opens the task.
     """
 
@@ -53,6 +54,7 @@ class ByHand:
     ticks: Sequence[str] = ()
     marks: Sequence[tuple[str, str]] = ()
     ticks_of_the_mark: Sequence[str] = ()
+    answers_of_marks: Mapping[str, Target] = field(default_factory=dict)
     is_submitted: bool = True
 
 
@@ -101,6 +103,7 @@ SCENARIOS = {
                 {"label": (Span(14, 19, "LOC"),)},
                 marks=[("LOC", "Paris")],
                 ticks_of_the_mark=["a"],
+                answers_of_marks={"s": (Span(14, 19, "a"),)},
             )
         ],
     ),
@@ -186,8 +189,12 @@ def test_answers_made_in_the_editor_are_read_back_equal_from_every_format(
     keep(page, f"by-hand-{name}")
 
     plan = serving_plan(parse_label_config(scenario.config))
-    wanted = {task_id: task.answers for task_id, task in tasks.items() if task.answers is not None}
+    answered = {task_id: task for task_id, task in tasks.items() if task.answers is not None}
     for export_format, suffix in FORMATS.items():
+        wanted = {
+            task_id: {**(task.answers or {}), **(task.answers_of_marks if export_format == "JSON" else {})}
+            for task_id, task in answered.items()
+        }
         export = services.options.home / f"{name}-{export_format}.{suffix}"
         export.write_bytes(_exported(studio, project.id, export_format))
         rows = RowSource.of_file(services, export, plan, FileNotes()).rows(ReasonCounts())
