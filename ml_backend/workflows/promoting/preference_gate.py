@@ -1,8 +1,10 @@
-"""The gate on held-out pairs of responses: a version must prefer what people prefer, and more often than before."""
+"""The gate on held-out pairs of responses: what people chose must have gained on the other one in most of them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ...arrays import Floats
 from ...domain.example import Row, references_of
@@ -57,13 +59,15 @@ def decide_on_pairs(
 ) -> "tuple[GateDecision, GateEvidence | None]":
     """Return the gate's decision on responses, to which that on pairs is added, and what the latter spent.
 
-    The challenger is promoted where it prefers the chosen responses more often than the version that it continues,
-    by the gate's way of deciding, and its own responses passed.
+    The challenger is promoted where its reward accuracy is above one half by the gate's way of deciding, and its own
+    responses passed: in more pairs than not, what people chose has gained on the other response since the version that
+    it continues, which as its own reference is even with itself in every pair.
 
     Args:
         pairs: held out.
         responses: the decision on the responses that it writes.
     """
+    from ...learning.generation.preferring import prefers
     from ...measuring.error_budget import ErrorBudget, GateEvidence
     from ...measuring.gate import decide
     from ...measuring.measures.base import PairedStatistics
@@ -71,9 +75,10 @@ def decide_on_pairs(
     start, key = preferred.start, challenger.project_key
     if not pairs:
         return _both(responses, None, NO_PAIR.format(challenger=challenger.name, start=start.name)), None
-    shares = [_shares(version, preferred.served.name, pairs) for version in (start, challenger)]
+    before, after = (_margins(version, preferred.served.name, pairs) for version in (start, challenger))
+    accuracies = prefers(np.zeros(len(pairs))), prefers(after - before)
     decision, evidence = decide(
-        {preferred.served.name: PairedStatistics.of_means("ranking accuracy of pairs", *shares)},
+        {preferred.served.name: PairedStatistics.of_means("reward accuracy of pairs", *accuracies)},
         champion=start.name,
         challenger=challenger.name,
         keys=[_key(pair) for pair in pairs],
@@ -96,21 +101,20 @@ def _both(responses: GateDecision, pairs: GateDecision | None, reason: str) -> G
     )
 
 
-def _shares(version: ModelVersion, control: str, pairs: Sequence[Preference]) -> Floats:
-    from ...learning.generation.preferring import preference_margins, prefers
+def _margins(version: ModelVersion, control: str, pairs: Sequence[Preference]) -> Floats:
+    from ...learning.generation.preferring import preference_margins
     from ...learning.generation.settings import GenerationSettings
     from ...models.bundle.bundle import read_bundle
     from ...models.generation.tuned_model import load_tuned_model
 
     bundle = read_bundle(version.path)
     position = next(place for place, part in enumerate(bundle.manifest.parts) if part.control == control)
-    margins = preference_margins(
+    return preference_margins(
         load_tuned_model(bundle.part_folder(position)),
         pairs,
         max_length_tokens=bundle.manifest.parts[position].max_length_tokens,
         tokens_per_pass=GenerationSettings().tokens_per_pass,
     )
-    return prefers(margins)
 
 
 def _key(pair: Preference) -> int:
