@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def compared(before: Floats, after: Floats, seed: int) -> str:
-    """What the margins of the same pairs say, before and after the second training."""
+    """Return what the margins of the same pairs say, before and after the second training."""
     ranked = [prefers(margins) for margins in (before, after)]
     low, high = difference_interval({"": PairedStatistics.of_means("ranking accuracy", *ranked)}, seed=seed)
     return (

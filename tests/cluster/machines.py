@@ -40,7 +40,7 @@ echo ready
 while true; do sleep 0.5; done
 """
 AGAIN = 'while true; do "$@" || true; sleep 1; done'
-"""What systemd does. Ray's processes end where the head is gone, for one."""
+"""Starts a command again whenever it ends, as systemd does: Ray's processes end where the head is gone."""
 # A lost machine is noticed in seconds rather than in the half minute to a minute that Ray takes by default.
 QUICK = {
     "RAY_health_check_period_ms": "1000",
@@ -154,7 +154,7 @@ class Machine:
 
     @property
     def log(self) -> Path:
-        """What its processes print."""
+        """The file that its processes print to."""
         return self._disk.with_suffix(".log")
 
     def kill(self) -> None:

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 TICKETS = load_tickets()[:160]
 HOME = "/tmp/labelloop"
-"""Of the same name on both machines, whose /tmp are not the same."""
+"""This folder has the same name on both machines, though each has a /tmp of its own."""
 PATIENCE_S = 300.0
 MOMENTS = 5
 SEED = int(os.environ.get("SEED") or random.randrange(10**6))

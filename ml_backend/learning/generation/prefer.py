@@ -19,7 +19,7 @@ from .settings import GenerationSettings
 __all__ = ["against_drafts", "prefer"]
 
 RESPONSES = 2
-"""Of a pair; each is a row that is read."""
+"""The two responses of a pair; each is read as a row."""
 
 
 def prefer(
