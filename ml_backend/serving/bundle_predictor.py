@@ -198,8 +198,12 @@ def _controls(path: Path, bundle: Bundle) -> dict[str, ServedControl]:
         BundleError: the label config in it cannot be used.
     """
     facts = bundle.manifest.facts
-    reads_parts = bool(facts.fields) or "perregion" in facts.label_config.lower()
-    if not reads_parts and not any(isinstance(part.decoder, TextDecoder) for part in bundle.manifest.parts):
+    written = facts.label_config.lower()
+    reads_parts = bool(facts.fields) or "perregion" in written
+    may_answer_dialogues = "<paragraphs" in written and any(
+        isinstance(part.decoder, TextDecoder) for part in bundle.manifest.parts
+    )
+    if not (reads_parts or may_answer_dialogues):
         return {}
     try:
         served = plan_of(facts).controls
